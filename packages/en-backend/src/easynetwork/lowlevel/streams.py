@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the servers and clients ask of a connection: bytes both ways, in order, over anything.
+
+TCP, Unix, TLS and in-memory streams are objects of this one shape. They pull: nothing is read while nobody waits in a receiving method, and
+nothing is kept that was sent, so a stream needs no buffer marks and its bounds are those of its caller and of the kernel.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .typed_attr import TypedAttributeProvider
+
+if TYPE_CHECKING:
+    from .api_async.backend.abc import AsyncBackend
+
+__all__ = ("ByteStream", "StreamListener")
+
+GetBuffer = Callable[[], memoryview]
+"""Gives a writable buffer of at least one byte. It is called when data is there, so an idle connection needs none."""
+
+
+class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
+    """A bidirectional stream of bytes.
+
+    One task may receive while another sends; two that do the same thing at the same time get `BusyResourceError`.
+    Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; None waits without limit.
+    """
+
+    @abstractmethod
+    async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
+        """Waits for data and returns 1 to ``max_bytes`` bytes of it, or ``b""`` once the peer has ended its side in order.
+
+        A cancelled call, or one that timed out, has taken nothing from the stream.
+
+        Raises:
+            TimeoutError: nothing came before the deadline.
+            TruncatedStreamError: the stream ended where its own rules (TLS) do not allow it to.
+            ConnectionError: the connection is lost, or this stream was aborted or closed, also by another task meanwhile.
+            BusyResourceError: another task is receiving.
+        """
+
+    @abstractmethod
+    async def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> int:
+        """Like `receive`, into the buffer that ``get_buffer()`` gives; returns the number of bytes written, 0 at the end."""
+
+    @abstractmethod
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends all of ``data`` and returns when the kernel (or the next stream's buffer) has it. Waits while the peer does not read.
+
+        If it is cancelled or fails after a part has left, the stream has been aborted: no later byte can follow a fragment.
+
+        Raises:
+            ConnectionError: the connection is lost, or this stream was aborted or closed, also by another task meanwhile.
+            BusyResourceError: another task is sending.
+        """
+
+    @abstractmethod
+    async def send_eof(self) -> None:
+        """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
+
+        Raises:
+            UnsupportedOperation: the stream cannot end one side alone (TLS).
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Closes in order: all that was sent reaches a peer that still reads, and then the end. Safe to repeat.
+
+        The stream is closed when this returns or raises. If it is cancelled while it has to wait, the connection is aborted.
+        A peer that takes nothing for the stream's shutdown time loses the connection.
+        """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Closes at once, without waiting; the peer may see a reset. Does nothing on a closed stream. Never raises."""
+
+    @abstractmethod
+    def is_closing(self) -> bool:
+        """Tells whether `aclose` or `abort` was called."""
+
+    @abstractmethod
+    def backend(self) -> AsyncBackend:
+        """The backend whose event loop this stream belongs to."""
+
+
+class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
+    """Where streams come from."""
+
+    @abstractmethod
+    async def accept(self) -> ByteStream:
+        """Waits for the next connection. A cancelled call has lost none.
+
+        Connections that the peer gave up before they were taken are passed over.
+
+        Raises:
+            OSError: the system cannot give a connection now (out of descriptors or memory); trying again later is right.
+            ClosedListenerError: the listener was closed, also by another task meanwhile.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Stops listening; safe to repeat. Tasks that wait in `accept` get `ClosedListenerError`."""
+
+    @abstractmethod
+    def is_closing(self) -> bool:
+        """Tells whether `aclose` was called."""
+
+    @abstractmethod
+    def backend(self) -> AsyncBackend:
+        """The backend whose event loop this listener belongs to."""
+
+
+class ClosedListenerError(OSError):
+    """The listener is closed."""
