@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: one parser, one function for each verb."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import distributions, lockfile
+from .checks import check
+from .environments import Environment, sync
+from .errors import WorkspaceError
+from .linters import test_folders
+from .processes import run
+from .pythons import choose, current, find_interpreters
+from .uvtool import find_uv
+from .workspace import Workspace
+
+__all__ = ("main",)
+
+
+def main(arguments: Sequence[str], root: Path) -> int:
+    """Runs one verb and returns the exit status."""
+    options, rest = _split(arguments)
+    parsed = _parser().parse_args(options)
+    try:
+        parsed.run(Workspace(root), parsed, rest)
+    except WorkspaceError as exc:
+        print(f"ws {parsed.verb}: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"ws {parsed.verb}: interrupted; run it again, nothing is half done.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Splits off what stands behind ``--``: it belongs to the program that the verb runs."""
+    words = list(arguments)
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ws", description="The one door to this workspace. Every verb brings the environment up to date first."
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        verb.set_defaults(run=function)
+        return verb
+
+    python = "another interpreter than the one that runs ws: a version like 3.12, or `newest` on this machine"
+    verb = add("sync", _sync, "make .venv what the lock says, all packages editable")
+    verb.add_argument("--python", metavar="V", help=f"{python}; its environment is .venv-V")
+    verb = add("demo", _demo, "show packets going over TCP and TLS, on asyncio and on uvloop")
+    verb = add("test", _test, "run the tests: all, or those of some packages; what follows `--` goes to pytest")
+    verb.add_argument("packages", nargs="*", metavar="PACKAGE", help="a folder of packages/; none means everything")
+    verb.add_argument("--python", metavar="V", help=python)
+    add("check", _check, "lint, types, boundaries, lock, versions: all of it, with all failures at the end")
+    add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
+    verb = add("lock", _lock, "bring uv.lock up to date with the manifests, without naming a registry in it")
+    verb.add_argument("--upgrade", action="store_true", help="take the newest versions that the manifests allow")
+    verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`")
+    verb.add_argument("subject", help="what to measure: tcp")
+    verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
+    return parser
+
+
+def _environment(workspace: Workspace, python: str | None = None) -> Environment:
+    interpreter = choose(python, find_interpreters(find_uv(workspace.root)) if python else ())
+    return sync(workspace, interpreter, default=interpreter.version == current().version)
+
+
+def _sync(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    environment = _environment(workspace, options.python)
+    print(f"{environment.folder.name} is up to date (Python {environment.version}).")
+
+
+def _demo(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    python = _environment(workspace).python
+    advice = "read the error above; `./tools/ws test` tells which part is broken."
+    run([python, workspace.root / "tools" / "demo.py", *rest], cwd=workspace.root, advice=advice)
+
+
+def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    members = [workspace.find_member(name) for name in options.packages]
+    for member in members:
+        if member.tests not in test_folders(workspace):
+            raise WorkspaceError(f"{member.name} has no tests.", "name another package, or none to test everything.")
+    environment = _environment(workspace, options.python)
+    folders = [member.tests for member in members] or test_folders(workspace)
+    print(f"ws: testing on Python {environment.version}", flush=True)
+    advice = "read the failures above; run one of them alone with `./tools/ws test PACKAGE -- -k NAME`."
+    run([environment.python, "-m", "pytest", *folders, *rest], cwd=workspace.root, advice=advice)
+
+
+def _check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    check(workspace)
+
+
+def _build(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    wheels = distributions.build(workspace, find_uv(workspace.root))
+    print(f"Built {len(wheels)} distributions into dist/. Install them with:")
+    print("  uv pip install --constraints dist/constraints.txt NAME")
+
+
+def _lock(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    changed = lockfile.lock(workspace, find_uv(workspace.root), upgrade=options.upgrade)
+    print("uv.lock is new: commit it." if changed else "uv.lock was up to date.")
+
+
+def _bench(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    python = _environment(workspace).python
+    program = [python, workspace.root / "tools" / "bench"]
+    advice = "read the error above, and `./tools/ws bench tcp --help`."
+    run([*program, options.subject, *options.arguments, *rest], cwd=workspace.root, advice=advice)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual environments with every member editable and everything else exactly as locked."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from .errors import WorkspaceError
+from .pythons import Interpreter
+from .uvtool import Uv, find_uv
+from .workspace import Workspace, read_toml
+
+__all__ = ("Environment", "sync")
+
+_LAYOUT = "1"  # to be raised when `_install` does something new: every environment is then made afresh
+_ADVICE = "read uv's message above; if the package index did not answer, run the same command again."
+
+
+class Environment:
+    """A folder of the root: ``.venv`` for the interpreter that runs the tool, ``.venv-3.13`` for another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.python = self.bin / "python"
+        self._stamp = folder / "ws-stamp"
+
+    @property
+    def version(self) -> str | None:
+        """Major and minor version of its Python, None if there is no usable environment."""
+        settings = self.folder / "pyvenv.cfg"
+        if not settings.exists() or not self.python.exists():
+            return None
+        pairs = dict(line.partition("=")[::2] for line in settings.read_text().splitlines())
+        version = next((value for key, value in pairs.items() if key.strip() in ("version", "version_info")), "")
+        return ".".join(version.strip().split(".")[:2])
+
+    def is_fresh(self, stamp: str) -> bool:
+        return self.version is not None and self._stamp.exists() and self._stamp.read_text() == stamp
+
+    def forget_stamp(self) -> None:
+        self._stamp.unlink(missing_ok=True)
+
+    def write_stamp(self, stamp: str) -> None:
+        self._stamp.write_text(stamp)
+
+
+def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> Environment:
+    """Makes the environment for ``interpreter`` what the lock says. Costs nothing if it is that already."""
+    environment = Environment(workspace.root / (".venv" if default else f".venv-{interpreter.name}"))
+    stamp = _stamp(workspace, interpreter)
+    if environment.is_fresh(stamp):
+        return environment
+    uv = find_uv(workspace.root)
+    print(f"ws: syncing {environment.folder.name} (Python {interpreter.name})", flush=True)
+    if environment.version != interpreter.name:
+        uv.run("venv", "--quiet", "--clear", "--python", interpreter.path, environment.folder, advice=_ADVICE)
+    environment.forget_stamp()  # an interrupted sync must not look finished
+    _install(workspace, uv, environment)
+    environment.write_stamp(stamp)
+    return environment
+
+
+def _install(workspace: Workspace, uv: Uv, environment: Environment) -> None:
+    target = ("--python", environment.python)
+    with tempfile.TemporaryDirectory(prefix="ws-sync-") as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(_export(uv))
+        uv.run("pip", "sync", "--quiet", "--require-hashes", *target, requirements, advice=_ADVICE)
+    members = [word for member in workspace.members.values() for word in ("--editable", member.folder)]
+    # The build backend comes from the lock, too: no isolated build that would ask the index for another one.
+    uv.run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, *members, advice=_ADVICE)
+
+
+def _export(uv: Uv) -> str:
+    """Returns the pinned and hashed requirements of everything that is not ours."""
+    words = ("export", "--quiet", "--frozen", "--all-packages", "--all-extras", "--all-groups", "--no-emit-workspace")
+    result = uv.capture(*words)
+    if result.returncode:
+        raise WorkspaceError(
+            f"uv cannot read the lock:\n{result.stderr.strip()}", "run `./tools/ws lock`, or restore uv.lock from git."
+        )
+    return result.stdout
+
+
+def _stamp(workspace: Workspace, interpreter: Interpreter) -> str:
+    """Everything that decides what an environment holds, in one hash."""
+    if not workspace.lock.exists():
+        raise WorkspaceError("uv.lock is missing.", "restore it with `git checkout -- uv.lock`.")
+    digest = hashlib.sha256(f"{_LAYOUT} {interpreter.path} {workspace.root}".encode())
+    digest.update(workspace.lock.read_bytes())
+    for manifest in workspace.manifests:
+        digest.update(repr(_installed_part(manifest)).encode())
+    return digest.hexdigest()
+
+
+def _installed_part(manifest: Path) -> object:
+    """The tables that installing reads: settings of linters and test runners make no environment stale."""
+    data = read_toml(manifest)
+    tools = data.get("tool", {})
+    tables = [data.get(key) for key in ("build-system", "project", "dependency-groups")]
+    return [*tables, tools.get("hatch"), tools.get("uv")]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that read our code: ruff, mypy, pyright."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .environments import Environment
+from .errors import Fault
+from .merged import merge_sources
+from .processes import Words, capture
+from .workspace import Workspace
+
+__all__ = ("mypy", "pyright", "ruff_check", "ruff_format")
+
+
+def ruff_check(workspace: Workspace, environment: Environment) -> list[Fault]:
+    return _faults(workspace, [environment.bin / "ruff", "check", "--output-format", "concise", "--quiet", "."])
+
+
+def ruff_format(workspace: Workspace, environment: Environment) -> list[Fault]:
+    return _faults(workspace, [environment.bin / "ruff", "format", "--check", "--quiet", "--diff", "."])
+
+
+def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
+    """Once for all sources, once for the tools, then once for each folder of tests: their files share names."""
+    program: Words = [environment.bin / "mypy", "--no-error-summary", "--python-executable", environment.python]
+    sources = [member.src for member in workspace.members.values() if member.modules]
+    tools = workspace.root / "tools"
+    runs: list[Words] = [sources, [tools, tools / "ws", "--exclude", "^tools/tests/"]]
+    runs += [[folder] for folder in test_folders(workspace)]
+    return [fault for run in runs for fault in _faults(workspace, [*program, *run])]
+
+
+def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
+    """Checks the merged tree and the tests: the paths are in the root manifest."""
+    merge_sources(workspace)
+    # Node.js comes from the lock as well: pyright itself would download it from a place that not every machine reaches.
+    return _faults(workspace, [environment.bin / "pyright", "--pythonpath", environment.python])
+
+
+def test_folders(workspace: Workspace) -> list[Path]:
+    """Returns every folder with tests: those of the packages, of the whole, of the tools."""
+    folders = [member.tests for member in workspace.members.values()]
+    folders += [workspace.root / "tests-integration", workspace.root / "tools" / "tests"]
+    return [folder for folder in folders if any(folder.glob("test_*.py"))]
+
+
+def _faults(workspace: Workspace, words: Words) -> list[Fault]:
+    result = capture(words, cwd=workspace.root)
+    if result.returncode == 0:
+        return []
+    output = (result.stdout + result.stderr).replace(f"{workspace.root}{os.sep}", "").strip()
+    return [Fault(Path(words[0]).name, f"status {result.returncode}\n{output}")]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""uv: the one on PATH if it is new enough, else one of our own in ``.uv/``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .errors import WorkspaceError
+from .processes import Completed, capture, run
+
+__all__ = ("Uv", "find_uv", "uv_version")
+
+MINIMUM = (0, 9)  # the `required-version` of the root manifest
+BELOW = (1, 0)
+_INSTALL_ADVICE = (
+    "make `python3 -m venv` and `pip install uv` work on this machine (Debian: the package python3-venv; "
+    "behind a mirror: `pip config set global.index-url ...`), or put uv 0.9 or newer on PATH."
+)
+
+
+class Uv:
+    """uv, told to work for this workspace and with this machine's index."""
+
+    def __init__(self, program: Path, root: Path) -> None:
+        self.program = program
+        self._root = root
+        self._env = _index_settings(os.environ, lambda: _pip_index(root))
+
+    def run(self, *words: str | Path, advice: str) -> None:
+        run([self.program, *words], cwd=self._root, advice=advice, env=self._env)
+
+    def capture(self, *words: str | Path, cwd: Path | None = None) -> Completed:
+        return capture([self.program, *words], cwd=cwd or self._root, env=self._env)
+
+
+def find_uv(root: Path) -> Uv:
+    """Finds uv, and installs it into the workspace's ``.uv/`` if this machine has none in the right version."""
+    private = root / ".uv" / "bin" / "uv"
+    candidates = [Path(found)] if (found := shutil.which("uv")) else []
+    for program in (*candidates, private):
+        if _is_suitable(uv_version(program)):
+            return Uv(program, root)
+    _install(root)
+    if not _is_suitable(uv_version(private)):
+        raise WorkspaceError("uv was installed into .uv/ and does not run.", _INSTALL_ADVICE)
+    return Uv(private, root)
+
+
+def uv_version(program: Path) -> tuple[int, int] | None:
+    """Returns major and minor version, or None if ``program`` is no uv that runs."""
+    result = capture([program, "--version"], cwd=Path(tempfile.gettempdir()))  # a folder without a pyproject.toml
+    match = re.match(r"uv (\d+)\.(\d+)", result.stdout)
+    return (int(match[1]), int(match[2])) if match and not result.returncode else None
+
+
+def _is_suitable(version: tuple[int, int] | None) -> bool:
+    return version is not None and MINIMUM <= version < BELOW
+
+
+def _install(root: Path) -> None:
+    print("ws: no uv 0.9 or newer on PATH, installing one into .uv/", flush=True)
+    folder = root / ".uv"
+    shutil.rmtree(folder, ignore_errors=True)
+    python = getattr(sys, "_base_executable", sys.executable)  # not that of an activated environment
+    run([python, "-m", "venv", folder], cwd=root, advice=_INSTALL_ADVICE)
+    spec = f"uv>={MINIMUM[0]}.{MINIMUM[1]},<{BELOW[0]}"
+    run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", spec], cwd=root, advice=_INSTALL_ADVICE)
+
+
+def _index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
+    """Hands pip's index on to uv, which does not read pip's settings, where uv has none of its own."""
+    if any(environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")) or _has_uv_settings(
+        environ
+    ):
+        return {}
+    url = pip_index()
+    return {"UV_DEFAULT_INDEX": url} if url else {}
+
+
+def _has_uv_settings(environ: Mapping[str, str]) -> bool:
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return any((folder / "uv" / "uv.toml").exists() for folder in (user, Path("/etc")))
+
+
+def _pip_index(root: Path) -> str | None:
+    words = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    result = subprocess.run(words, cwd=root, check=False, capture_output=True, text=True)
+    return os.environ.get("PIP_INDEX_URL") or result.stdout.strip() or None
