@@ -92,8 +92,10 @@ class _Rules:
         if imported.type_checking:
             return
         for module, owner in self._owners_of(imported):
-            if owner not in allowed:
-                late = ", or not outside a function or `try`" if owner in self._with_extra else ""
+            if not owner:
+                yield self._fault(path, imported, f"imports {module}, which no distribution of this workspace ships")
+            elif owner not in allowed:
+                late = " (an extra, so only inside a function or a `try`)" if owner in self._with_extra else ""
                 yield self._fault(path, imported, f"imports {module} of {owner}, which is not among {where}{late}")
 
     def _narrowed_faults(self, path: Path, imported: Import) -> Iterator[Fault]:
@@ -107,13 +109,14 @@ class _Rules:
                 yield self._fault(path, imported, f"imports {module}; of {owner} it may use {only} only")
 
     def _owners_of(self, imported: Import) -> Iterable[tuple[str, str]]:
+        """Returns modules and their distributions; the name is empty if nobody ships the module."""
         top = imported.module.partition(".")[0]
         if not top or top in sys.stdlib_module_names or top == "__future__":
             return ()
         if top != NAMESPACE:
             # An import name that is not the distribution's name would be reported: none of our dependencies has one.
             return ((imported.module, canonical_name(top)),)
-        return tuple(self._owners.resolve(imported)) or ((imported.module, "no distribution of this workspace"),)
+        return tuple(self._owners.resolve(imported)) or ((imported.module, ""),)
 
     def _fault(self, path: Path, imported: Import, what: str) -> Fault:
         return Fault(f"{self._workspace.relative(path)}:{imported.line}", what)

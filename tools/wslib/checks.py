@@ -80,7 +80,7 @@ def _tool_checks(workspace: Workspace, environment: Environment) -> list[Check]:
 
 def _run_all(checks: Iterable[Check]) -> list[Outcome]:
     with ThreadPoolExecutor(max_workers=2) as pool:
-        outcomes = []
+        outcomes: list[Outcome] = []
         for outcome in pool.map(_run, checks):
             state = "FAILED" if outcome.faults else "ok"
             print(f"{outcome.check.name:<12} {state:<7} {outcome.seconds:5.1f} s", flush=True)
@@ -104,8 +104,7 @@ def _report(failed: list[Outcome]) -> None:
             print(f"  {fault}")
         print(f"  What to do: {outcome.check.advice}")
     if failed:
+        print()
         names = ", ".join(outcome.check.name for outcome in failed)
-        raise WorkspaceError(
-            f"\nNot everything is in order: {names}.", "repair what is listed above, then check again."
-        )
+        raise WorkspaceError(f"Not everything is in order: {names}.", "repair what is listed above, then check again.")
     print("All checks passed.")

@@ -33,9 +33,11 @@ class Environment:
         settings = self.folder / "pyvenv.cfg"
         if not settings.exists() or not self.python.exists():
             return None
-        pairs = dict(line.partition("=")[::2] for line in settings.read_text().splitlines())
-        version = next((value for key, value in pairs.items() if key.strip() in ("version", "version_info")), "")
-        return ".".join(version.strip().split(".")[:2])
+        for line in settings.read_text().splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() in ("version", "version_info"):
+                return ".".join(value.strip().split(".")[:2])
+        return None
 
     def is_fresh(self, stamp: str) -> bool:
         return self.version is not None and self._stamp.exists() and self._stamp.read_text() == stamp
