@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connected stream socket, owned by us and watched by the event loop.
+
+The loop's own stream transports are not used: they read ahead, keep a write buffer of their own and close as they like (docs/design/seam.md has
+the figures). Here the loop only says "readable" and "writable". The read itself happens in that callback, so that the event is spent when the
+waiting task runs: a task that read for itself would find the loop reporting the same event a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket as _socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from easynetwork.exceptions import BusyResourceError
+from easynetwork.lowlevel.closing import reset_on_close, wait_until_delivered
+from easynetwork.lowlevel.socket import INETSocketAttribute, SocketProxy, new_socket_address
+from easynetwork.lowlevel.streams import ByteStream, GetBuffer
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+
+__all__ = ("SocketStream",)
+
+_T = TypeVar("_T")
+
+_LOST_CONNECTION: Final = frozenset(
+    {
+        errno.ETIMEDOUT,  # keep-alive or retransmissions gave up; as a TimeoutError it would look like the caller's own limit
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.ENOTCONN,
+    }
+)
+
+
+class SocketStream(ByteStream):
+    """A `ByteStream` over a connected, non-blocking TCP socket, which it owns from now on."""
+
+    def __init__(self, backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> None:
+        self._backend = backend
+        self._loop = loop
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._closing = False
+        self._closed: asyncio.Future[None] | None = None
+        # One read at a time: who waits, how it reads, until when.
+        self._reader: asyncio.Future[Any] | None = None
+        self._read: Callable[[Any], Any] = sock.recv
+        self._read_argument: Any = None
+        self._read_buffer = memoryview(b"")
+        self._watched = False
+        self._unclaimed: bytes | OSError | None = None
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_when = 0.0
+        # One write at a time: who waits, and for what to leave.
+        self._writer: asyncio.Future[None] | None = None
+        self._unsent = memoryview(b"")
+
+    def backend(self) -> AsyncBackend:
+        return self._backend
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        sock = self._socket
+        return {
+            INETSocketAttribute.socket: lambda: SocketProxy(sock),
+            INETSocketAttribute.family: lambda: sock.family,
+            INETSocketAttribute.sockname: lambda: new_socket_address(sock.getsockname(), sock.family),
+            INETSocketAttribute.peername: lambda: new_socket_address(sock.getpeername(), sock.family),
+        }
+
+    # receiving
+
+    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
+        return self._receive(self._socket.recv, max_bytes, deadline)
+
+    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
+        return self._receive(self._recv_into, get_buffer, deadline)
+
+    async def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> _T:
+        if self._reader is not None:
+            raise BusyResourceError("another task is receiving from this stream")
+        if self._unclaimed is not None:
+            return self._claim(read, argument)
+        if self._closing:
+            raise _closed_error()
+        if not self._watched:
+            self._loop.add_reader(self._fd, self._on_readable)
+            self._watched = True
+        self._read = read
+        self._read_argument = argument
+        if deadline is not None:
+            self._limit_read(deadline)
+        self._reader = waiter = self._loop.create_future()
+        try:
+            return await waiter  # type: ignore[no-any-return]  # what `read` returns
+        except asyncio.CancelledError:
+            self._keep_unclaimed(waiter)
+            raise
+        finally:
+            self._reader = None
+            self._deadline = None
+
+    def _recv_into(self, get_buffer: GetBuffer) -> int:
+        self._read_buffer = get_buffer()
+        return self._socket.recv_into(self._read_buffer)
+
+    def _on_readable(self) -> None:
+        waiter = self._reader
+        if waiter is None or waiter.done():
+            # Nobody waits: what comes stays in the kernel, whose window then holds the peer back.
+            self._loop.remove_reader(self._fd)
+            self._watched = False
+            return
+        try:
+            data = self._read(self._read_argument)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            waiter.set_exception(_translate(exc))
+        except BaseException as exc:  # get_buffer() is not ours
+            waiter.set_exception(exc)
+        else:
+            waiter.set_result(data)
+
+    def _keep_unclaimed(self, waiter: asyncio.Future[Any]) -> None:
+        """The read was done when its task was cancelled: the next call gets what it brought."""
+        if waiter.cancelled() or not waiter.done():
+            return
+        error = waiter.exception()
+        if error is None:
+            result = waiter.result()
+            self._unclaimed = result if isinstance(result, bytes) else bytes(self._read_buffer[:result])
+        elif isinstance(error, ConnectionError):
+            self._unclaimed = error
+
+    def _claim(self, read: Callable[[Any], _T], argument: Any) -> _T:
+        unclaimed, self._unclaimed = self._unclaimed, None
+        if isinstance(unclaimed, OSError):
+            raise unclaimed
+        assert unclaimed is not None
+        if read == self._recv_into:
+            buffer = argument()
+            size = min(len(buffer), len(unclaimed))
+            buffer[:size] = unclaimed[:size]
+            claimed: Any = size
+        else:
+            size = argument
+            claimed = unclaimed[:size]
+        self._unclaimed = unclaimed[size:] or None
+        return claimed  # type: ignore[no-any-return]  # bytes for recv, their number for recv_into
+
+    def _limit_read(self, deadline: float) -> None:
+        """Makes the read end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most reads set none."""
+        self._deadline = deadline
+        if self._timer is not None:
+            if self._timer_when <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_when = deadline
+        self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        deadline, waiter = self._deadline, self._reader
+        if deadline is None or waiter is None or waiter.done():
+            return
+        if self._loop.time() < deadline:
+            self._limit_read(deadline)
+        else:
+            waiter.set_exception(TimeoutError("no data came in time"))
+
+    # sending
+
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        if self._writer is not None:
+            raise BusyResourceError("another task is sending to this stream")
+        if self._closing:
+            raise _closed_error()
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as exc:
+            raise _translate(exc) from None
+        if sent < len(data):
+            await self._send_rest(memoryview(data), sent)
+
+    async def _send_rest(self, data: memoryview, sent: int) -> None:
+        self._unsent = data[sent:]
+        self._writer = waiter = self._loop.create_future()
+        self._loop.add_writer(self._fd, self._on_writable)
+        try:
+            await waiter
+        except BaseException:
+            if 0 < len(self._unsent) < len(data):
+                self.abort()  # the peer has a fragment, and nothing may follow it
+            raise
+        finally:
+            self._writer = None
+            self._unsent = memoryview(b"")
+            if self._socket.fileno() >= 0:
+                self._loop.remove_writer(self._fd)
+
+    def _on_writable(self) -> None:
+        waiter = self._writer
+        if waiter is None or waiter.done():
+            return
+        try:
+            sent = self._socket.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            waiter.set_exception(_translate(exc))
+            return
+        self._unsent = self._unsent[sent:]
+        if not self._unsent:
+            waiter.set_result(None)
+
+    async def send_eof(self) -> None:
+        if self._closing:
+            raise _closed_error()
+        if self._writer is not None:
+            raise BusyResourceError("another task is sending to this stream")
+        try:
+            self._socket.shutdown(_socket.SHUT_WR)
+        except OSError as exc:
+            raise _translate(exc) from None
+
+    # closing
+
+    async def aclose(self) -> None:
+        if self._closing:
+            if self._closed is not None:
+                await asyncio.shield(self._closed)
+            return
+        self._closing = True
+        self._closed = self._loop.create_future()
+        self._wake_all()
+        try:
+            delivered = await wait_until_delivered(self._socket, self._backend)
+        except BaseException:
+            self.abort()
+            raise
+        if not delivered:
+            reset_on_close(self._socket)
+        self._release()
+
+    def abort(self) -> None:
+        self._closing = True
+        if self._socket.fileno() >= 0:
+            reset_on_close(self._socket)
+            self._wake_all()
+            self._release()
+
+    def _wake_all(self) -> None:
+        for waiter in (self._reader, self._writer):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(_closed_error())
+
+    def _release(self) -> None:
+        """Gives the descriptor back, after telling the loop."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+            self._socket.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+
+def _closed_error() -> ConnectionAbortedError:
+    return ConnectionAbortedError(errno.ECONNABORTED, "the stream was closed on this side")
+
+
+def _translate(exc: OSError) -> OSError:
+    if exc.errno in _LOST_CONNECTION:
+        return ConnectionAbortedError(exc.errno, exc.strerror)
+    return exc

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be chosen about TLS, in one record."""
+
+from __future__ import annotations
+
+import math
+import ssl as _ssl
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ("TLSOptions",)
+
+_HANDSHAKE_TIMEOUT: Final = 60.0
+_SHUTDOWN_TIMEOUT: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TLSOptions:
+    """The same for servers and clients; checked when it is made."""
+
+    context: _ssl.SSLContext
+    """Certificates, versions and verification."""
+
+    handshake_timeout: float = _HANDSHAKE_TIMEOUT
+    """Seconds that the whole handshake may take."""
+
+    shutdown_timeout: float = _SHUTDOWN_TIMEOUT
+    """Seconds that the peer may take to answer the closing alert."""
+
+    standard_compatible: bool = True
+    """Whether the closing alert (``close_notify``, RFC 8446 section 6.1) is sent, waited for, and its absence is a truncation."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.context, _ssl.SSLContext):
+            raise TypeError(f"ssl: expected an ssl.SSLContext, got {type(self.context).__name__}")
+        _check_seconds("ssl_handshake_timeout", self.handshake_timeout)
+        _check_seconds("ssl_shutdown_timeout", self.shutdown_timeout)
+
+    @classmethod
+    def from_arguments(
+        cls,
+        context: _ssl.SSLContext | None,
+        handshake_timeout: float | None,
+        shutdown_timeout: float | None,
+        standard_compatible: bool | None,
+    ) -> TLSOptions | None:
+        """Translates the ``ssl*`` arguments of servers and clients, where None means the default; None without a context.
+
+        Raises:
+            TypeError: the context or a time is of the wrong type.
+            ValueError: a time is not positive, or an option was given without ``ssl``.
+        """
+        given = {
+            name: value
+            for name, value in (
+                ("handshake_timeout", handshake_timeout),
+                ("shutdown_timeout", shutdown_timeout),
+                ("standard_compatible", standard_compatible),
+            )
+            if value is not None
+        }
+        if context is None:
+            if given:
+                raise ValueError(f"ssl_{next(iter(given))}: means nothing without ssl=")
+            return None
+        return cls(context=context, **given)  # type: ignore[arg-type]  # the names and the types belong together above
+
+
+def _check_seconds(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: expected a number of seconds, got {type(value).__name__}")
+    if not value > 0 or math.isinf(value):
+        raise ValueError(f"{name}: expected a finite number of seconds above 0, got {value!r}")
