@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a backend is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextlib import suppress
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from .abc import AsyncBackend
+
+__all__ = ("BuiltinAsyncBackendLiteral", "ensure_backend", "new_builtin_backend")
+
+BuiltinAsyncBackendLiteral = Literal["asyncio", "trio"]
+
+_ENTRY_POINT_GROUP = "easynetwork.backends"
+_DISTRIBUTIONS = {"asyncio": "en-backend-asyncio", "trio": "en-backend-trio"}
+
+_instances: dict[str, AsyncBackend] = {}
+_instances_lock = threading.Lock()
+
+
+def ensure_backend(backend: str | AsyncBackend | None) -> AsyncBackend:
+    """The backend that ``backend`` means: itself, the one of that name, or for None the one of the running event loop.
+
+    Raises:
+        RuntimeError: None was given, and no event loop is running.
+        ImportError: the backend's distribution is not installed.
+        ValueError: nothing installed has that name.
+        TypeError: it is something else.
+    """
+    match backend:
+        case AsyncBackend():
+            return backend
+        case str():
+            return new_builtin_backend(backend)
+        case None:
+            return new_builtin_backend(_running_library())
+        case _:
+            raise TypeError(f"backend: expected None, a name or an AsyncBackend, got {backend!r}")
+
+
+def new_builtin_backend(name: BuiltinAsyncBackendLiteral | str) -> AsyncBackend:
+    """The backend that is installed under ``name``, which may be a third party's; always the same instance.
+
+    Raises:
+        ImportError: it is one of easynetwork's own, and its distribution is not installed.
+        ValueError: nothing installed has that name.
+    """
+    with _instances_lock:
+        if name not in _instances:
+            _instances[name] = _load_backend(name)
+        return _instances[name]
+
+
+def _load_backend(name: str) -> AsyncBackend:
+    installed = entry_points(group=_ENTRY_POINT_GROUP)
+    if name in installed.names:
+        backend: AsyncBackend = installed[name].load()()
+        return backend
+    if name in _DISTRIBUTIONS:
+        raise ModuleNotFoundError(
+            f"the backend {name!r} is not installed: install the distribution {_DISTRIBUTIONS[name]}"
+        )
+    raise ValueError(f"unknown backend {name!r}, installed are: {', '.join(sorted(installed.names)) or 'none'}")
+
+
+def _running_library() -> str:
+    # Every library but asyncio announces itself to sniffio, which is there if one of them is.
+    sniffio: Any = sys.modules.get("sniffio")
+    if sniffio is not None:
+        with suppress(sniffio.AsyncLibraryNotFoundError):
+            return str(sniffio.current_async_library())
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        return "asyncio"
+    raise RuntimeError(
+        "no event loop is running that could decide for a backend; pass backend='asyncio', backend='trio' or an AsyncBackend"
+    )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request handler may say at its ``yield``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+__all__ = ("RecvAncillaryDataParams", "RecvParams")
+
+
+class RecvAncillaryDataParams(NamedTuple):
+    """How the control messages that came with a packet are to be delivered."""
+
+    data_received: Callable[[Any], object]
+    """Called with the `SocketAncillary` before the packet is handed on; what it leaves open is closed after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecvParams:
+    """How to wait for the next packet.
+
+    Bad values raise `ValueError` or `TypeError` where the record is built, that is at the ``yield`` of the handler.
+    """
+
+    timeout: float | None = None
+    """Seconds within which the whole packet must have come, or `TimeoutError` is thrown in; None waits without limit."""
+
+    recv_with_ancillary: RecvAncillaryDataParams | None = None
+    """Also receive control messages, where the transport has them."""
+
+    def __post_init__(self) -> None:
+        _check_timeout(self.timeout)
+        if not isinstance(self.recv_with_ancillary, RecvAncillaryDataParams | None):
+            raise TypeError(f"recv_with_ancillary: expected RecvAncillaryDataParams, got {self.recv_with_ancillary!r}")
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout: expected a number of seconds or None, got {timeout!r}")
+    if not timeout >= 0:  # written so that NaN fails too
+        raise ValueError(f"timeout: expected a number >= 0, got {timeout!r}")
