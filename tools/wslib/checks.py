@@ -16,7 +16,7 @@ from .pythons import current
 from .uvtool import find_uv
 from .workspace import Workspace
 
-__all__ = ("check",)
+__all__ = ("Check", "Outcome", "check", "report", "run_all")
 
 
 class Check(NamedTuple):
@@ -28,6 +28,8 @@ class Check(NamedTuple):
 
 
 class Outcome(NamedTuple):
+    """What a check found, and how long it took."""
+
     check: Check
     faults: list[Fault]
     seconds: float
@@ -39,15 +41,15 @@ def check(workspace: Workspace) -> None:
     Raises:
         WorkspaceError: at least one found something. All findings have been printed by then.
     """
-    outcomes = _run_all(_static_checks(workspace))
+    outcomes = run_all(_static_checks(workspace))
     try:
         environment = sync(workspace, current(), default=True)
     except WorkspaceError as exc:
         # A broken manifest makes both fail, and the static checks know better why.
         outcomes.append(Outcome(Check("environment", list, exc.advice), [Fault("sync", exc.what)], 0.0))
     else:
-        outcomes += _run_all(_tool_checks(workspace, environment))
-    _report([outcome for outcome in outcomes if outcome.faults])
+        outcomes += run_all(_tool_checks(workspace, environment))
+    report(outcomes)
 
 
 def _static_checks(workspace: Workspace) -> list[Check]:
@@ -78,7 +80,8 @@ def _tool_checks(workspace: Workspace, environment: Environment) -> list[Check]:
     ]
 
 
-def _run_all(checks: Iterable[Check]) -> list[Outcome]:
+def run_all(checks: Iterable[Check]) -> list[Outcome]:
+    """Runs all checks, two at a time, and says how each ended."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         outcomes: list[Outcome] = []
         for outcome in pool.map(_run, checks):
@@ -97,7 +100,9 @@ def _run(check: Check) -> Outcome:
     return Outcome(check, faults, time.perf_counter() - start)
 
 
-def _report(failed: list[Outcome]) -> None:
+def report(outcomes: Iterable[Outcome]) -> None:
+    """Prints every finding with what to do about it, and raises WorkspaceError if there is one."""
+    failed = [outcome for outcome in outcomes if outcome.faults]
     for outcome in failed:
         print(f"\n{outcome.check.name}:")
         for fault in outcome.faults:

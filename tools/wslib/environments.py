@@ -12,7 +12,7 @@ from .pythons import Interpreter
 from .uvtool import Uv, find_uv
 from .workspace import Workspace, read_toml
 
-__all__ = ("Environment", "sync")
+__all__ = ("Environment", "environment_stamp", "sync")
 
 _LAYOUT = "1"  # to be raised when `_install` does something new: every environment is then made afresh
 _ADVICE = "read uv's message above; if the package index did not answer, run the same command again."
@@ -52,7 +52,7 @@ class Environment:
 def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> Environment:
     """Makes the environment for ``interpreter`` what the lock says. Costs nothing if it is that already."""
     environment = Environment(workspace.root / (".venv" if default else f".venv-{interpreter.name}"))
-    stamp = _stamp(workspace, interpreter)
+    stamp = environment_stamp(workspace, interpreter)
     if environment.is_fresh(stamp):
         return environment
     uv = find_uv(workspace.root)
@@ -87,7 +87,7 @@ def _export(uv: Uv) -> str:
     return result.stdout
 
 
-def _stamp(workspace: Workspace, interpreter: Interpreter) -> str:
+def environment_stamp(workspace: Workspace, interpreter: Interpreter) -> str:
     """Everything that decides what an environment holds, in one hash."""
     if not workspace.lock.exists():
         raise WorkspaceError("uv.lock is missing.", "restore it with `git checkout -- uv.lock`.")

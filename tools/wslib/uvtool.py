@@ -15,7 +15,7 @@ from pathlib import Path
 from .errors import WorkspaceError
 from .processes import Completed, capture, run
 
-__all__ = ("Uv", "find_uv", "uv_version")
+__all__ = ("Uv", "find_uv", "index_settings", "uv_version")
 
 MINIMUM = (0, 9)  # the `required-version` of the root manifest
 BELOW = (1, 0)
@@ -31,7 +31,7 @@ class Uv:
     def __init__(self, program: Path, root: Path) -> None:
         self.program = program
         self._root = root
-        self._env = _index_settings(os.environ, lambda: _pip_index(root))
+        self._env = index_settings(os.environ, lambda: _pip_index(root))
 
     def run(self, *words: str | Path, advice: str) -> None:
         run([self.program, *words], cwd=self._root, advice=advice, env=self._env)
@@ -74,7 +74,7 @@ def _install(root: Path) -> None:
     run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", spec], cwd=root, advice=_INSTALL_ADVICE)
 
 
-def _index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
+def index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
     """Hands pip's index on to uv, which does not read pip's settings, where uv has none of its own."""
     if any(environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")) or _has_uv_settings(
         environ

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from wslib.cli import main
+
+from .fakes import fake_workspace
+
+TOOL = Path(__file__).parents[1] / "ws"
+
+
+def test_entry_is_readable_for_old_pythons() -> None:
+    ast.parse(TOOL.read_text(), feature_version=(3, 8))
+
+
+def test_help_names_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"], tmp_path)
+
+    text = capsys.readouterr().out
+    assert all(f"\n    {verb} " in text for verb in ("sync", "demo", "test", "check", "build", "lock", "bench"))
+
+
+@pytest.mark.parametrize("verb", ["sync", "demo", "test", "check", "build", "lock", "bench"])
+def test_every_verb_explains_itself(tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_status:
+        main([verb, "--help"], tmp_path)
+
+    assert exit_status.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) > 3
+
+
+def test_unknown_package_is_a_failure_that_names_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", "en-nothing"], tmp_path) == 1
+    error = capsys.readouterr().err
+    assert "no package named 'en-nothing'" in error
+    assert "What to do: use one of: en-lower, en-upper." in error
+
+
+def test_package_without_tests_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", "en-lower"], tmp_path) == 1
+    assert "en-lower has no tests" in capsys.readouterr().err
+
+
+def test_folder_that_is_no_workspace_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sync"], tmp_path) == 1
+    error = capsys.readouterr().err
+    assert "pyproject.toml is missing" in error
+    assert "What to do: " in error
+
+
+def test_broken_manifest_is_a_failure_that_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path, {"uv.lock": "", "packages/en-lower/pyproject.toml": "[project\n"})
+
+    assert main(["sync"], tmp_path) == 1
+    assert "en-lower/pyproject.toml is not valid TOML" in capsys.readouterr().err
