@@ -83,7 +83,8 @@ def _resolve(workspace: Workspace, uv: Uv, current: str, *, upgrade: bool = Fals
             shutil.copyfile(manifest, target)
         for index in workspace.flat_indexes:
             (copy / index).mkdir(parents=True, exist_ok=True)
-        (copy / "uv.lock").write_text(current)
+        if current:
+            (copy / "uv.lock").write_text(current)
         result = uv.capture("lock", *(["--upgrade"] if upgrade else []), cwd=copy)
         if result.returncode:
             raise WorkspaceError(
