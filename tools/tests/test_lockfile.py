@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from wslib.lockfile import check_lock, find_registries, lock, neutralise
-from wslib.uvtool import Uv
+from wslib.uvtool import Uv, find_uv
 from wslib.workspace import Workspace
 
 from .fakes import fake_workspace, manifest_of
+
+ROOT = Path(__file__).parents[2]
 
 _PACKAGE = """
 [[package]]
@@ -72,7 +73,7 @@ def test_registries_are_found_without_their_credentials() -> None:
 
 
 def test_committed_lock_is_neutral() -> None:
-    assert find_registries(Path(__file__, "../../../uv.lock").resolve().read_text()) == set()
+    assert find_registries((ROOT / "uv.lock").read_text()) == set()
 
 
 def without_third_parties(root: Path) -> Workspace:
@@ -84,7 +85,7 @@ def without_third_parties(root: Path) -> Workspace:
 
 def test_lock_is_current_once_it_is_made_and_stale_when_a_manifest_moves_on(tmp_path: Path) -> None:
     workspace = without_third_parties(tmp_path)
-    uv = Uv(Path(sys.executable).with_name("uv"), tmp_path)
+    uv = Uv(find_uv(ROOT).program, tmp_path)
 
     assert lock(workspace, uv)
     assert not lock(workspace, uv)
