@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every server can do."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+
+__all__ = ("AbstractAsyncNetworkServer", "AbstractNetworkServer", "SupportsEventSet")
+
+_Self = TypeVar("_Self", bound="AbstractAsyncNetworkServer")
+_SyncSelf = TypeVar("_SyncSelf", bound="AbstractNetworkServer")
+
+
+class SupportsEventSet(Protocol):
+    """An event of any library: `asyncio.Event`, `trio.Event`, `threading.Event`..."""
+
+    def set(self) -> object:
+        """Tells the waiting side that it happened."""
+
+
+class AbstractAsyncNetworkServer(metaclass=ABCMeta):
+    """A server that runs in an event loop. ``async with`` activates it, and closes it at the end."""
+
+    async def __aenter__(self: _Self) -> _Self:
+        await self.server_activate()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.server_close()
+
+    @abstractmethod
+    def is_listening(self) -> bool:
+        """Tells whether the listeners are open."""
+
+    @abstractmethod
+    def is_serving(self) -> bool:
+        """Tells whether the server listens and accepts clients."""
+
+    @abstractmethod
+    async def server_activate(self) -> None:
+        """Opens the listeners, if they are not open yet.
+
+        Raises:
+            ServerClosedError: the server is closed, or was closed meanwhile.
+            OSError: an address cannot be bound.
+        """
+
+    @abstractmethod
+    async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
+        """Serves until `shutdown` is called, or until the server is closed and its last client is gone.
+
+        Activates the server, calls the handler's ``service_init()``, starts accepting, and then sets ``is_up_event``.
+        Can be called again after it has returned. Cancelling it ends all clients.
+
+        Raises:
+            ServerClosedError: the server is closed.
+            ServerAlreadyRunning: another task is in this method.
+        """
+
+    @abstractmethod
+    async def server_close(self) -> None:
+        """Stops listening, for good; safe to repeat. Clients that are connected stay until they are done.
+
+        Raises:
+            BusyResourceError: `serve_forever` is still setting up.
+        """
+
+    @abstractmethod
+    async def shutdown(self) -> None:
+        """Ends `serve_forever`: cancels the accepting and the client tasks, and returns when they are all gone.
+
+        Returns at once if the server does not run. If it is cancelled, the server ends all the same.
+        """
+
+    @abstractmethod
+    def backend(self) -> AsyncBackend:
+        """The event loop's adapter."""
+
+
+class AbstractNetworkServer(metaclass=ABCMeta):
+    """A server that runs in a thread. ``with`` closes it at the end."""
+
+    def __enter__(self: _SyncSelf) -> _SyncSelf:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.server_close()
+
+    @abstractmethod
+    def is_serving(self) -> bool:
+        """Tells whether the server accepts clients. Thread-safe."""
+
+    @abstractmethod
+    def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
+        """Serves in this thread until `shutdown` is called; sets ``is_up_event`` when it accepts clients.
+
+        Raises:
+            ServerClosedError: the server is closed.
+            ServerAlreadyRunning: another thread is in this method.
+        """
+
+    @abstractmethod
+    def server_close(self) -> None:
+        """Stops listening, for good. Thread-safe, and safe to repeat."""
+
+    @abstractmethod
+    def shutdown(self, timeout: float | None = None) -> None:
+        """Ends `serve_forever` and waits for its end, at most ``timeout`` seconds. Thread-safe."""

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the servers of all transports share. Made for the distributions en-servers-*, not for users.
+
+``conversation`` drives one handler generator; ``stream_client`` is one connection as the handler sees it; ``stream_service`` takes a connection
+from its first byte to its last log line; ``server`` is the life of a server; ``log`` says what happened.
+"""

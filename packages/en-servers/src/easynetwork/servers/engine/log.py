@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the log says about clients. Payload never gets into it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from easynetwork.exceptions import ClientClosedError
+
+__all__ = ("ClientErrorLog", "RateLimit")
+
+_ONE_LINE_A: Final = 1.0
+"""Seconds between two lines about the same kind of trouble, so that nobody can fill a disk from outside."""
+
+
+class RateLimit:
+    """Lets one event a second through."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = float("-inf")
+
+    def allows(self) -> bool:
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + _ONE_LINE_A
+        return True
+
+
+class ClientErrorLog:
+    """Says what went wrong with one client, in at most one record for each kind."""
+
+    def __init__(self, logger: logging.Logger, address: object) -> None:
+        self._logger = logger
+        self._address = address
+
+    def handler_failed(self, exc: Exception, *, connections_break: bool) -> None:
+        """Logs what came out of a handler.
+
+        Args:
+            connections_break: whether a `ConnectionError` is part of a client's ordinary life and says nothing.
+        """
+        closed, rest = _split(exc, ClientClosedError)
+        if connections_break and rest is not None:
+            _, rest = _split(rest, ConnectionError)
+        if closed is not None:
+            self._logger.warning(
+                "There have been attempts to do operation on closed client %s", self._address, exc_info=closed
+            )
+        if rest is not None:
+            self._logger.error("Exception occurred during processing of request from %s", self._address, exc_info=rest)
+
+    def disconnection_hook_failed(self, exc: Exception) -> None:
+        """Logs what came out of ``on_disconnection()``."""
+        lost, rest = _split(exc, ConnectionError)
+        if lost is not None:
+            closed, lost = _split(lost, ClientClosedError)
+            if closed is not None:
+                self.handler_failed(closed, connections_break=False)
+        if lost is not None:
+            self._logger.warning("ConnectionError raised in request_handler.on_disconnection()")
+        if rest is not None:
+            self.handler_failed(rest, connections_break=False)
+
+
+def _split(exc: Exception, kind: type[Exception]) -> tuple[Exception | None, Exception | None]:
+    """Parts an exception, or a group of them, into what is of ``kind`` and what is not."""
+    if isinstance(exc, ExceptionGroup):
+        group: ExceptionGroup[Any] = exc
+        return group.split(kind)
+    return (exc, None) if isinstance(exc, kind) else (None, exc)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of an asynchronous server, whatever it serves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.lowlevel.socket import ISocket, SocketAddress, SocketAttribute
+
+from ..abc import AbstractAsyncNetworkServer, SupportsEventSet
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
+
+__all__ = ("BaseAsyncNetworkServer", "Service")
+
+
+class Listener(Protocol):
+    """What the life of a server needs of its listeners, of streams or of datagrams."""
+
+    def is_closing(self) -> bool: ...
+
+    async def aclose(self) -> None: ...
+
+    def extra(self, attribute: Any, default: Any = ...) -> Any: ...
+
+
+_ListenerT = TypeVar("_ListenerT", bound=Listener)
+
+
+class Service(Protocol[_ListenerT]):
+    """What a server does between its opening and its closing."""
+
+    @property
+    def open_listeners(self) -> Callable[[], Awaitable[Sequence[_ListenerT]]]: ...
+
+    async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None: ...
+
+    async def serve(self, listener: _ListenerT, clients: TaskGroup) -> None:
+        """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
+
+
+class _Run:
+    """One call of ``serve_forever()``."""
+
+    def __init__(self, backend: AsyncBackend) -> None:
+        self.scope = backend.open_cancel_scope()
+        self.ended = backend.create_event()
+        self.is_set_up = False
+        self.is_accepting = False
+
+
+class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
+    """Opening, serving and closing; the transports give it a `Service` and a name."""
+
+    def __init__(self, backend: AsyncBackend, service: Service[_ListenerT], logger: logging.Logger) -> None:
+        self._backend = backend
+        self._service = service
+        self._logger = logger
+        self._listeners: Sequence[_ListenerT] = ()
+        self._activation_lock = backend.create_lock()
+        self._activation = backend.open_cancel_scope()
+        self._closed = False
+        self._run: _Run | None = None
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_listeners", ()):
+            _warn(f"unclosed server {self!r}", ResourceWarning, source=self)
+
+    def backend(self) -> AsyncBackend:
+        return self._backend
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Where the server says what happens."""
+        return self._logger
+
+    def is_listening(self) -> bool:
+        return bool(self._listeners) and not any(listener.is_closing() for listener in self._listeners)
+
+    def is_serving(self) -> bool:
+        return self._run is not None and self._run.is_accepting and self.is_listening()
+
+    def get_addresses(self) -> tuple[SocketAddress, ...]:
+        """The addresses that the server is bound to; empty while it does not listen."""
+        return tuple(listener.extra(SocketAttribute.sockname) for listener in self._listeners)
+
+    def get_sockets(self) -> tuple[ISocket, ...]:
+        """Views of the listening sockets, for options and the like; empty while the server does not listen."""
+        return tuple(listener.extra(SocketAttribute.socket) for listener in self._listeners)
+
+    async def server_activate(self) -> None:
+        async with self._activation_lock:
+            self._check_not_closed()
+            if self._listeners:
+                return
+            listeners: Sequence[_ListenerT] = ()
+            self._activation = self._backend.open_cancel_scope()
+            with self._activation:
+                listeners = await self._service.open_listeners()
+            if self._closed:
+                await _close_all(listeners)
+            self._check_not_closed()
+            self._listeners = listeners
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise ServerClosedError("the server is closed")
+
+    async def server_close(self) -> None:
+        if self._run is not None and not self._run.is_set_up:
+            raise BusyResourceError("the server is being set up by serve_forever()")
+        self._closed = True
+        self._activation.cancel()
+        listeners, self._listeners = self._listeners, ()
+        await _close_all(listeners)
+
+    async def shutdown(self) -> None:
+        run = self._run
+        if run is not None:
+            run.scope.cancel()
+            await run.ended.wait()
+
+    async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
+        self._check_not_closed()
+        if self._run is not None:
+            raise ServerAlreadyRunning("the server is already running")
+        self._run = run = _Run(self._backend)
+        try:
+            with run.scope:
+                await self._set_up_and_serve(run, is_up_event)
+        finally:
+            self._run = None
+            run.ended.set()
+
+    async def _set_up_and_serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
+        await self.server_activate()
+        end_of_service = self._backend.get_cancelled_exc_class()()
+        try:
+            async with contextlib.AsyncExitStack() as service:
+                await self._service.service_init(service, weakref.proxy(self))
+                try:
+                    await self._serve(run, is_up_event)
+                finally:
+                    self._logger.info("Server stopped")
+                # No client is left. What the service has running (a task group on the stack) is told so in the way that it knows.
+                raise end_of_service
+        except BaseException as exc:
+            if exc is not end_of_service:
+                raise
+
+    async def _serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
+        async with self._backend.create_task_group() as clients:
+            with self._accepting(run):
+                async with self._backend.create_task_group() as acceptors:
+                    for listener in self._listeners:
+                        acceptors.start_soon(self._service.serve, listener, clients)
+                    self._logger.info("Start serving at %s", ", ".join(map(str, self.get_addresses())))
+                    run.is_set_up = run.is_accepting = True
+                    if is_up_event is not None:
+                        is_up_event.set()
+
+    @contextlib.contextmanager
+    def _accepting(self, run: _Run) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            run.is_set_up, run.is_accepting = True, False
+            self._logger.info("Server loop break, waiting for remaining tasks...")
+
+
+async def _close_all(listeners: Sequence[Listener]) -> None:
+    async with contextlib.AsyncExitStack() as closing:  # each one is closed, whatever happens to the others
+        for listener in listeners:
+            closing.push_async_callback(listener.aclose)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection from its acceptance to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from easynetwork.lowlevel.streams import ByteStream, ClosedListenerError, StreamListener
+
+from ..handlers import AsyncStreamRequestHandler
+from .conversation import Outcome, converse
+from .log import ClientErrorLog, RateLimit
+from .stream_client import StreamClient
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
+    from easynetwork.protocol import AnyStreamProtocolType
+
+__all__ = ("StreamService",)
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+_ACCEPT_PAUSE: Final = 0.1
+"""Seconds to wait when the system is out of descriptors or memory: they come back when clients leave, not by asking again."""
+
+
+async def _as_it_is(stream: ByteStream) -> ByteStream:
+    return stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamService(Generic[_RequestT, _ResponseT]):
+    """What a stream server does with its listeners; the transport is in the values."""
+
+    open_listeners: Callable[[], Awaitable[Sequence[StreamListener]]]
+    """Binds the server's addresses."""
+
+    client_attributes: Callable[[ByteStream], tuple[object, Mapping[Any, Callable[[], Any]]]]
+    """The address of a peer for the log, and its typed attributes. Raises `OSError` if the connection is gone already."""
+
+    protocol: AnyStreamProtocolType[_ResponseT, _RequestT]
+    handler: AsyncStreamRequestHandler[_RequestT, _ResponseT]
+    logger: logging.Logger
+
+    max_recv_size: int
+    """Bytes that one read may bring."""
+
+    secure: Callable[[ByteStream], Awaitable[ByteStream]] = _as_it_is
+    """Turns an accepted stream into the one to talk over (TLS); runs in the client's task."""
+
+    connection_log_level: int = logging.INFO
+
+    _accept_trouble: RateLimit = field(default_factory=RateLimit, init=False)
+    _handshake_trouble: RateLimit = field(default_factory=RateLimit, init=False)
+
+    async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
+        await self.handler.service_init(exit_stack, server)
+
+    async def serve(self, listener: StreamListener, clients: TaskGroup) -> None:
+        """Accepts connections until ``listener`` is closed, and starts a task for each."""
+        backend = listener.backend()
+        while True:
+            try:
+                stream = await listener.accept()
+            except ClosedListenerError:
+                return
+            except OSError as exc:
+                if self._accept_trouble.allows():
+                    self.logger.warning("Cannot accept connections for now: %s", exc)
+                await backend.sleep(_ACCEPT_PAUSE)
+                continue
+            clients.start_soon(self._run_client, stream)
+            await backend.coro_yield()
+
+    async def _run_client(self, accepted: ByteStream) -> None:
+        stream = await self._establish(accepted)
+        if stream is None:
+            return
+        try:
+            address, attributes = self.client_attributes(stream)
+        except OSError:
+            stream.abort()  # reset before its turn came
+            return
+        client = StreamClient(stream, self.protocol, self.max_recv_size, attributes)
+        self.logger.log(self.connection_log_level, "Accepted new connection (address = %s)", address)
+        try:
+            await self._attend(client, ClientErrorLog(self.logger, address))
+        finally:
+            try:
+                await client.aclose()
+            finally:
+                self.logger.log(self.connection_log_level, "%s disconnected", address)
+
+    async def _establish(self, accepted: ByteStream) -> ByteStream | None:
+        try:
+            return await self.secure(accepted)
+        except (ConnectionError, TimeoutError):
+            pass  # the peer gave up, or was made to
+        except OSError as exc:
+            if self._handshake_trouble.allows():
+                self.logger.warning("Error in client task (during TLS handshake): %s", exc)
+        return None
+
+    async def _attend(self, client: StreamClient[_RequestT, _ResponseT], errors: ClientErrorLog) -> None:
+        """All that the handler does for one client. Only what is not an `Exception` leaves it."""
+        try:
+            if not await self._greet(client):
+                return
+        except Exception as exc:
+            errors.handler_failed(exc, connections_break=True)
+            return
+        try:
+            await self._handle_requests(client)
+        except Exception as exc:
+            errors.handler_failed(exc, connections_break=True)
+        finally:
+            try:
+                await self.handler.on_disconnection(client)
+            except Exception as exc:
+                errors.disconnection_hook_failed(exc)
+
+    async def _greet(self, client: StreamClient[_RequestT, _ResponseT]) -> bool:
+        """Runs ``on_connection()``, in either of its forms; False if the peer went away meanwhile."""
+        greeting = self.handler.on_connection(client)
+        if inspect.isasyncgen(greeting):
+            return await converse(greeting, client.receive) is not Outcome.EOF or client.is_closing()
+        await greeting  # type: ignore[misc]  # isasyncgen() narrows only what it says yes to
+        return True
+
+    async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
+        handle, receive = self.handler.handle, client.receive
+        outcome = Outcome.DONE
+        while outcome is Outcome.DONE and not client.is_closing():
+            outcome = await converse(handle(client), receive)
+        if outcome is Outcome.SILENT and not client.has_sent:
+            client.abort()  # refused; there is nothing that could get lost
