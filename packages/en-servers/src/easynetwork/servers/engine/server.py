@@ -50,10 +50,14 @@ class _Run:
     """One call of ``serve_forever()``."""
 
     def __init__(self, backend: AsyncBackend) -> None:
-        self.scope = backend.open_cancel_scope()
+        self.setting_up = backend.open_cancel_scope()
+        self.serving = backend.open_cancel_scope()
         self.ended = backend.create_event()
         self.is_set_up = False
         self.is_accepting = False
+
+    def cancel(self) -> None:
+        (self.serving if self.is_set_up else self.setting_up).cancel()
 
 
 class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
@@ -124,7 +128,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
     async def shutdown(self) -> None:
         run = self._run
         if run is not None:
-            run.scope.cancel()
+            run.cancel()
             await run.ended.wait()
 
     async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
@@ -133,7 +137,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
             raise ServerAlreadyRunning("the server is already running")
         self._run = run = _Run(self._backend)
         try:
-            with run.scope:
+            with run.setting_up:
                 await self._set_up_and_serve(run, is_up_event)
         finally:
             self._run = None
@@ -146,10 +150,12 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
             async with contextlib.AsyncExitStack() as service:
                 await self._service.service_init(service, weakref.proxy(self))
                 try:
-                    await self._serve(run, is_up_event)
+                    with run.serving:
+                        await self._serve(run, is_up_event)
                 finally:
                     self._logger.info("Server stopped")
-                # No client is left. What the service has running (a task group on the stack) is told so in the way that it knows.
+                # No client is left. What the service has running, as a task group on the stack, is ended in the way that it knows; but
+                # no scope is cancelled any more, so what its clean-up awaits is waited for.
                 raise end_of_service
         except BaseException as exc:
             if exc is not end_of_service:

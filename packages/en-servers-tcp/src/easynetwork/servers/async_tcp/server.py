@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+import ssl as _ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
+from easynetwork.lowlevel.socket import INETSocketAttribute
+from easynetwork.lowlevel.streams import ByteStream, StreamListener
+from easynetwork.lowlevel.tls import TLSOptions, TLSStream
+from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
+from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.stream_service import StreamService
+from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
+    from easynetwork.protocol import AnyStreamProtocolType
+
+__all__ = ("AsyncTCPNetworkServer",)
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+_BACKLOG: Final = 512
+"""Connections that may wait to be accepted; the kernel may lower it (net.core.somaxconn)."""
+
+_MAX_RECV_SIZE: Final = 65536
+"""Bytes read at once: below malloc's threshold for mappings of their own (128 KiB), above which every read would cost page faults."""
+
+
+class AsyncTCPNetworkServer(BaseAsyncNetworkServer[StreamListener], Generic[_RequestT, _ResponseT]):
+    """Serves a protocol over TCP.
+
+    Args:
+        host: the address to bind, a sequence of them, or None (or an empty string) for all interfaces.
+        port: 0 takes one free port for all addresses.
+        protocol: turns the peers' bytes into requests, and responses into bytes.
+        request_handler: what to do with them.
+        backend: the event loop's adapter or its name; None takes that of the running loop.
+        ssl: makes the server speak TLS.
+        ssl_handshake_timeout: seconds that a handshake may take (60).
+        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when a connection is closed (30).
+        ssl_standard_compatible: whether that end is insisted on, and its absence is a lost connection (True).
+        backlog: connections that may wait to be accepted (512).
+        reuse_port: lets several servers share the port (``SO_REUSEPORT``).
+        max_recv_size: bytes that one read may bring (64 KiB).
+        log_client_connection: whether the coming and going of clients is logged as INFO (the default) or as DEBUG.
+        logger: where to log; by default the logger of this module.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
+        RuntimeError: no backend was named, and no event loop runs.
+    """
+
+    def __init__(
+        self,
+        host: str | Sequence[str] | None,
+        port: int,
+        protocol: AnyStreamProtocolType[_ResponseT, _RequestT],
+        request_handler: AsyncStreamRequestHandler[_RequestT, _ResponseT],
+        backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
+        *,
+        ssl: _ssl.SSLContext | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        ssl_standard_compatible: bool | None = None,
+        backlog: int | None = None,
+        reuse_port: bool = False,
+        max_recv_size: int | None = None,
+        log_client_connection: bool | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        _check_host(host)
+        _check_range("port", port, 0, 65535)
+        if not isinstance(protocol, (StreamProtocol, BufferedStreamProtocol)):
+            raise TypeError(
+                f"protocol: expected a StreamProtocol or a BufferedStreamProtocol, got {type(protocol).__name__}"
+            )
+        if not isinstance(request_handler, AsyncStreamRequestHandler):
+            raise TypeError(
+                f"request_handler: expected an AsyncStreamRequestHandler, got {type(request_handler).__name__}"
+            )
+        backlog = _BACKLOG if backlog is None else _check_range("backlog", backlog, 1)
+        max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else _check_range("max_recv_size", max_recv_size, 1)
+        tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
+        backend = ensure_backend(backend)
+        logger = logger or logging.getLogger(__name__)
+
+        async def open_listeners() -> Sequence[StreamListener]:
+            return await backend.create_tcp_listeners(host, port, backlog, reuse_port=reuse_port)
+
+        service = StreamService(
+            open_listeners=open_listeners,
+            client_attributes=_client_attributes,
+            protocol=protocol,
+            handler=request_handler,
+            logger=logger,
+            max_recv_size=max_recv_size,
+            connection_log_level=logging.DEBUG if log_client_connection is False else logging.INFO,
+            **({} if tls is None else {"secure": _securing(tls)}),
+        )
+        super().__init__(backend, service, logger)
+
+
+def _securing(options: TLSOptions) -> Callable[[ByteStream], Awaitable[ByteStream]]:
+    async def secure(stream: ByteStream) -> ByteStream:
+        return await TLSStream.handshake(stream, options, server_side=True)
+
+    return secure
+
+
+def _client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callable[[], Any]]]:
+    # Asked for now, because a connection that is gone has no addresses any more.
+    remote_address = stream.extra(INETSocketAttribute.peername)
+    local_address = stream.extra(INETSocketAttribute.sockname)
+    return remote_address, {
+        INETClientAttribute.socket: lambda: stream.extra(INETSocketAttribute.socket),
+        INETClientAttribute.local_address: lambda: local_address,
+        INETClientAttribute.remote_address: lambda: remote_address,
+    }
+
+
+def _check_host(host: object) -> None:
+    if host is None or isinstance(host, str):
+        return
+    if not isinstance(host, Sequence) or not all(isinstance(one, str) for one in host):
+        raise TypeError(f"host: expected a string, a sequence of strings or None, got {host!r}")
+    if not host:
+        raise ValueError("host: expected at least one address; None stands for all interfaces")
+
+
+def _check_range(name: str, value: int, low: int, high: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{name}: expected {f'{low} or more' if high is None else f'{low} to {high}'}, got {value}")
+    return value
