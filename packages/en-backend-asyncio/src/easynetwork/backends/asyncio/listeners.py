@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket as _socket
@@ -17,13 +16,11 @@ from easynetwork.lowlevel.socket import (
     INETSocketAttribute,
     SocketProxy,
     new_socket_address,
-    set_tcp_keepalive,
-    set_tcp_nodelay,
 )
 from easynetwork.lowlevel.streams import ClosedListenerError, StreamListener
 
 from .readiness import require_readiness
-from .sockets import SocketStream
+from .sockets import SocketStream, prepared_stream
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -89,14 +86,7 @@ class SocketListener(StreamListener):
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise
             else:
-                return self._stream(sock)
-
-    def _stream(self, sock: _socket.socket) -> SocketStream:
-        sock.setblocking(False)
-        for set_option in (set_tcp_nodelay, set_tcp_keepalive):
-            with contextlib.suppress(OSError):
-                set_option(sock, True)
-        return SocketStream(self._backend, self._loop, sock)
+                return prepared_stream(self._backend, self._loop, sock)
 
     async def _wait_readable(self) -> None:
         if not self._watched:

@@ -9,6 +9,7 @@ waiting task runs: a task that read for itself would find the loop reporting the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket as _socket
 from collections.abc import Callable, Coroutine, Mapping
@@ -16,13 +17,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from easynetwork.exceptions import BusyResourceError
 from easynetwork.lowlevel.closing import reset_on_close, wait_until_delivered
-from easynetwork.lowlevel.socket import INETSocketAttribute, SocketProxy, new_socket_address
+from easynetwork.lowlevel.socket import (
+    INETSocketAttribute,
+    SocketProxy,
+    new_socket_address,
+    set_tcp_keepalive,
+    set_tcp_nodelay,
+)
 from easynetwork.lowlevel.streams import ByteStream, GetBuffer
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
-__all__ = ("SocketStream",)
+__all__ = ("SocketStream", "prepared_stream")
 
 _T = TypeVar("_T")
 
@@ -277,6 +284,15 @@ class SocketStream(ByteStream):
             self._timer = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
+
+
+def prepared_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> SocketStream:
+    """A stream of a connected TCP socket, set up as packets want it: sent at once, and a dead peer is noticed in the end."""
+    sock.setblocking(False)
+    for set_option in (set_tcp_nodelay, set_tcp_keepalive):
+        with contextlib.suppress(OSError):
+            set_option(sock, True)
+    return SocketStream(backend, loop, sock)
 
 
 def _closed_error() -> ConnectionAbortedError:
