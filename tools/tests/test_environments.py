@@ -50,10 +50,7 @@ def test_environment_without_an_interpreter_has_no_version(tmp_path: Path) -> No
 
 
 def test_environment_is_fresh_with_its_own_stamp_only(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/python").touch()
-    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.12.1\n")
-    environment = Environment(tmp_path)
+    environment = fake_environment(tmp_path)
     environment.write_stamp("now")
 
     assert environment.version == "3.12"
@@ -61,3 +58,20 @@ def test_environment_is_fresh_with_its_own_stamp_only(tmp_path: Path) -> None:
     assert not environment.is_fresh("later")
     environment.forget_stamp()
     assert not environment.is_fresh("now")
+
+
+def test_environment_that_another_tool_has_changed_is_not_fresh(tmp_path: Path) -> None:
+    environment = fake_environment(tmp_path)
+    package = tmp_path / "lib/python3.12/site-packages/anyio-4.16.0.dist-info"
+    package.mkdir(parents=True)
+    environment.write_stamp("now")
+    package.rmdir()
+
+    assert not environment.is_fresh("now")
+
+
+def fake_environment(folder: Path) -> Environment:
+    (folder / "bin").mkdir()
+    (folder / "bin/python").touch()
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.12.1\n")
+    return Environment(folder)

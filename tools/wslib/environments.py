@@ -40,13 +40,18 @@ class Environment:
         return None
 
     def is_fresh(self, stamp: str) -> bool:
-        return self.version is not None and self._stamp.exists() and self._stamp.read_text() == stamp
+        return self.version is not None and self._stamp.exists() and self._stamp.read_text() == self._sealed(stamp)
 
     def forget_stamp(self) -> None:
         self._stamp.unlink(missing_ok=True)
 
     def write_stamp(self, stamp: str) -> None:
-        self._stamp.write_text(stamp)
+        self._stamp.write_text(self._sealed(stamp))
+
+    def _sealed(self, stamp: str) -> str:
+        """The stamp with what is installed, because another tool (a plain `uv sync`, say) may change that behind our back."""
+        installed = sorted(path.name for path in self.folder.glob("lib/python*/site-packages/*.dist-info"))
+        return "\n".join([stamp, *installed])
 
 
 def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> Environment:
