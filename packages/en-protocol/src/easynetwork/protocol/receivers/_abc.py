@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface of receivers, and their answer "not yet"."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
+
+__all__ = ("NEED_DATA", "SMALL_BUFFER", "NeedData", "StreamReceiver", "WritableReceiver", "check_written")
+
+_T = TypeVar("_T", covariant=True)
+
+SMALL_BUFFER = 4096
+"""A buffer of at most this many bytes (a page) is kept for the next packet; a greater one is not worth its idle memory."""
+
+
+class _Answer(enum.Enum):
+    # An enumeration, because type checkers narrow on the identity of its members.
+    NEED_DATA = enum.auto()
+
+
+NeedData: TypeAlias = Literal[_Answer.NEED_DATA]
+
+NEED_DATA: Final = _Answer.NEED_DATA
+"""What `StreamReceiver.next_packet` returns when there is no whole packet yet."""
+
+
+class StreamReceiver(ABC, Generic[_T]):
+    """Finds the packets in the bytes of one stream.
+
+    An over-long frame is one error, whatever chunks it comes in, and nothing of its inside is ever taken for a packet. When
+    its end can be found (the serializer's frames end with a separator), what is left of it is thrown away without troubling
+    the protocol, and the next frame is read; otherwise the stream reads as ended.
+    """
+
+    @abstractmethod
+    def next_packet(self) -> _T | NeedData:
+        """Return the next packet, or `NEED_DATA`.
+
+        Raises:
+            StreamProtocolParseError: A frame is bad. Call again for the next one. The ``remaining_data`` of the error is
+                empty, because the receiver keeps those bytes.
+            RuntimeError: The protocol has raised something else, which is the cause. The receiver has `ended`.
+        """
+
+    @abstractmethod
+    def feed(self, data: bytes) -> None:
+        """Add bytes at the end. Cheapest when `next_packet` has said `NEED_DATA`. Bytes after the end are ignored."""
+
+    @property
+    @abstractmethod
+    def ended(self) -> bool:
+        """The beginning of the next frame will never be found: `next_packet` says `NEED_DATA` for ever."""
+
+    @property
+    @abstractmethod
+    def has_partial_frame(self) -> bool:
+        """Bytes of an unfinished frame are held or being thrown away. Meaningful after `next_packet` said `NEED_DATA`."""
+
+
+class WritableReceiver(StreamReceiver[_T]):
+    """A receiver that a transport can write into."""
+
+    @abstractmethod
+    def get_buffer(self) -> memoryview:
+        """Return a writable view of at least one byte, good until the next call of the receiver.
+
+        Memory is made here, on demand: ask when there is something to read. Call it after `next_packet` said `NEED_DATA`.
+
+        Raises:
+            RuntimeError: The protocol cannot make a buffer, or there are bytes that `next_packet` has not looked at.
+        """
+
+    @abstractmethod
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take note that `nbytes` bytes have been written at the beginning of the last view.
+
+        Raises:
+            ValueError: There is no room for so many bytes.
+        """
+
+
+def check_written(nbytes: int, room: int) -> None:
+    if not 0 <= nbytes <= room:
+        raise ValueError(f"nbytes: expected a number between 0 and {room}, got {nbytes!r}")

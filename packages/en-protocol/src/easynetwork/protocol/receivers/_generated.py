@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The general way: the protocol's own generators read the packets, one generator for each."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from easynetwork.exceptions import StreamProtocolParseError
+
+from .._stream import BufferedStreamProtocol, StreamProtocol
+from ._abc import NEED_DATA, SMALL_BUFFER, NeedData, StreamReceiver, WritableReceiver, check_written
+from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
+
+__all__ = ("GeneratedBuffer", "GeneratedChunks")
+
+_T = TypeVar("_T", covariant=True)
+
+
+class _GeneratedReceiver(StreamReceiver[_T]):
+    """Sends what is in `_pending` to a generator of the protocol."""
+
+    _crash_message: str
+
+    def __init__(self) -> None:
+        self._pending: deque[bytes] = deque()
+        self._generator: Generator[Any, Any, tuple[_T, Any]] | None = None
+        self._yielded: Any = None
+        self._in_frame = False
+        self._separator_to_find: bytes | None = None
+        self._tail = b""  # of an over-long frame; the separator may have begun in it
+        self._ended = False
+
+    def next_packet(self) -> _T | NeedData:
+        while self._pending:
+            chunk = self._pending.popleft()
+            if self._separator_to_find is not None:
+                chunk = self._finish_overlong_frame(self._separator_to_find, chunk)
+            if chunk and (packet := self._parse(chunk)) is not NEED_DATA:
+                return packet
+        return NEED_DATA
+
+    def feed(self, data: bytes) -> None:
+        if data and not self._ended:
+            self._pending.append(data)
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def has_partial_frame(self) -> bool:
+        return self._in_frame or self._separator_to_find is not None
+
+    @abstractmethod
+    def _create_generator(self) -> Generator[Any, Any, tuple[_T, Any]]:
+        """Ask the protocol for the generator of the next packet."""
+
+    @abstractmethod
+    def _parse(self, chunk: bytes) -> _T | NeedData:
+        """Give bytes to the generator; put back what it does not take."""
+
+    def _started_generator(self) -> Generator[Any, Any, tuple[_T, Any]]:
+        if self._generator is None:
+            try:
+                generator = self._create_generator()
+                self._yielded = next(generator)
+            except Exception as exc:
+                raise self._crashed() from exc
+            self._generator = generator
+        return self._generator
+
+    def _send(self, value: Any) -> _T | NeedData:
+        generator = self._started_generator()
+        try:
+            try:
+                self._yielded = generator.send(value)
+            except StopIteration as stop:
+                self._leave_frame()
+                packet: _T
+                packet, remaining = stop.value
+                self._put_back(bytes(remaining))
+                return packet
+        except StreamProtocolParseError as exc:
+            self._leave_frame()
+            self._go_on_after(exc)
+            raise
+        except Exception as exc:
+            raise self._crashed() from exc
+        self._in_frame = True
+        return NEED_DATA
+
+    def _leave_frame(self) -> None:
+        self._generator = None
+        self._in_frame = False
+
+    def _put_back(self, data: bytes) -> None:
+        if data:
+            self._pending.appendleft(data)
+
+    def _go_on_after(self, error: StreamProtocolParseError) -> None:
+        remaining = take_remaining_data(error)
+        if is_boundary_lost(error.error):
+            self._end()
+            return
+        self._put_back(remaining)
+        self._separator_to_find = separator_to_find(error.error)
+
+    def _finish_overlong_frame(self, separator: bytes, chunk: bytes) -> bytes:
+        data = self._tail + chunk
+        found, kept = find_end_of_overlong_frame(separator, data, 0, len(data))
+        if not found:
+            self._tail = data[kept:]
+            return b""
+        self._tail = b""
+        self._separator_to_find = None
+        return data[kept:]
+
+    def _crashed(self) -> RuntimeError:
+        self._end()
+        return RuntimeError(self._crash_message)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._leave_frame()
+        self._pending.clear()
+        self._separator_to_find = None
+        self._tail = b""
+
+
+class GeneratedChunks(_GeneratedReceiver[_T]):
+    """Drives `StreamProtocol.build_packet_from_chunks`."""
+
+    _crash_message = "protocol.build_packet_from_chunks() crashed"
+
+    def __init__(self, protocol: StreamProtocol[Any, _T]) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def _create_generator(self) -> Generator[None, bytes, tuple[_T, bytes]]:
+        return self._protocol.build_packet_from_chunks()
+
+    def _parse(self, chunk: bytes) -> _T | NeedData:
+        return self._send(chunk)
+
+
+class GeneratedBuffer(_GeneratedReceiver[_T], WritableReceiver[_T]):
+    """Drives `BufferedStreamProtocol.build_packet_from_buffer`.
+
+    The transport writes where the generator wants it. All other bytes (fed, or left behind a packet) are copied there.
+    """
+
+    _crash_message = "protocol.build_packet_from_buffer() crashed"
+
+    def __init__(self, protocol: BufferedStreamProtocol[Any, _T], sizehint: int) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._sizehint = sizehint
+        self._view: memoryview | None = None
+        self._written = 0
+
+    def next_packet(self) -> _T | NeedData:
+        packet: _T | NeedData = NEED_DATA
+        if self._written > 0:
+            written, self._written = self._written, 0
+            packet = self._send(written)
+        if packet is NEED_DATA:
+            packet = super().next_packet()
+        if packet is NEED_DATA:
+            self._release()
+        return packet
+
+    def get_buffer(self) -> memoryview:
+        if self._written or self._pending:
+            raise RuntimeError("There are bytes to parse: call next_packet() until it returns NEED_DATA")
+        if self._ended:
+            return memoryview(bytearray(self._sizehint))
+        return self._room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._ended:
+            return
+        room = self._room()
+        check_written(nbytes, len(room))
+        if self._separator_to_find is not None:
+            self._pending.append(bytes(room[:nbytes]))
+        else:
+            self._written = nbytes
+
+    def _create_generator(self) -> Generator[int | None, int, tuple[_T, Any]]:
+        if self._view is None:
+            self._view = memoryview(self._protocol.create_buffer(self._sizehint)).cast("B")
+        return self._protocol.build_packet_from_buffer(self._view.obj)
+
+    def _room(self) -> memoryview:
+        self._started_generator()
+        assert self._view is not None
+        try:
+            room = self._view[self._yielded :]
+            if room.readonly or not room:
+                raise BufferError("The protocol asks for bytes, but its buffer has no room for them")
+        except Exception as exc:
+            raise self._crashed() from exc
+        return room
+
+    def _parse(self, chunk: bytes) -> _T | NeedData:
+        room = self._room()
+        taken = min(len(room), len(chunk))
+        room[:taken] = chunk[:taken]
+        self._put_back(chunk[taken:])
+        return self._send(taken)
+
+    def _release(self) -> None:
+        if self._view is not None and not self._in_frame and len(self._view) > SMALL_BUFFER:
+            self._generator = None
+            self._view = None
+
+    def _end(self) -> None:
+        super()._end()
+        self._view = None
+        self._written = 0
