@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The executable half of `easynetwork.lowlevel.streams`: what every `ByteStream` and `StreamListener` must pass.
+
+A check raises `AssertionError` (or what went wrong) and names the rule in its function's name. They use no fixed times but a short real wait
+where the rule is that something does *not* happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from easynetwork.exceptions import BusyResourceError
+
+from ..api_async.backend.abc import AsyncBackend
+from ..streams import ByteStream, ClosedListenerError, StreamListener
+
+__all__ = ("check_byte_stream", "check_stream_listener")
+
+_Pair = tuple[ByteStream, ByteStream]
+_MakePair = Callable[[], Awaitable[_Pair]]
+
+_MORE_THAN_FITS: Final = bytes(range(256)) * 65536
+"""16 MiB: more than the kernel takes for a peer that does not read."""
+
+_SHORT: Final = 0.05
+
+
+async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None:
+    """Examines both ends of connected streams.
+
+    Args:
+        make_pair: connects two streams anew each time.
+    """
+    for rule in (
+        _bytes_arrive_in_order_both_ways,
+        _an_empty_send_sends_nothing,
+        _receive_respects_its_size,
+        _receive_into_fills_a_buffer_that_is_made_on_demand,
+        _much_data_waits_for_the_reader,
+        _the_end_is_empty_bytes_each_time,
+        _what_was_sent_before_closing_arrives,
+        _a_cancelled_receive_takes_nothing,
+        _a_receive_past_its_deadline_takes_nothing,
+        _two_receivers_are_one_too_many,
+        _two_senders_are_one_too_many,
+        _closing_wakes_the_receiver,
+        _a_send_cut_by_cancellation_ends_the_connection,
+        _an_abort_is_seen_by_both_sides,
+        _closing_twice_is_closing_once,
+        _a_closed_stream_refuses_everything,
+    ):
+        ours, theirs = await make_pair()
+        try:
+            await rule(backend, ours, theirs)
+        except BaseException as exc:
+            exc.add_note(f"in the check {rule.__name__[1:]!r}")
+            raise
+        finally:
+            ours.abort()
+            theirs.abort()
+
+
+async def _read_exactly(stream: ByteStream, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        more = await stream.receive(size - len(data))
+        assert more, "the stream ended early"
+        data += more
+    return bytes(data)
+
+
+async def _read_to_end(stream: ByteStream) -> bytes:
+    data = bytearray()
+    while more := await stream.receive(65536):
+        data += more
+    return bytes(data)
+
+
+async def _bytes_arrive_in_order_both_ways(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    for here, there in ((ours, theirs), (theirs, ours)):
+        for kind in (bytes, bytearray, memoryview):
+            await here.send(kind(b"first "))
+            await here.send(kind(b"second"))
+            assert await _read_exactly(there, 12) == b"first second"
+
+
+async def _an_empty_send_sends_nothing(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    await ours.send(b"")
+    await ours.send(b"x")
+    assert await theirs.receive(10) == b"x"
+
+
+async def _receive_respects_its_size(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    await ours.send(b"abcdef")
+    got = [await theirs.receive(1), await theirs.receive(2)]
+    assert got[0] == b"a", got
+    assert 1 <= len(got[1]) <= 2, got
+    assert b"".join(got) + await _read_exactly(theirs, 6 - sum(map(len, got))) == b"abcdef"
+
+
+async def _receive_into_fills_a_buffer_that_is_made_on_demand(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    buffer = bytearray(4)
+    asked: list[bool] = []
+
+    def get_buffer() -> memoryview:
+        asked.append(True)
+        return memoryview(buffer)
+
+    async with backend.create_task_group() as tasks:
+        sizes: list[int] = []
+
+        async def receive() -> None:
+            sizes.append(await theirs.receive_into(get_buffer))
+
+        tasks.start_soon(receive)
+        await backend.sleep(_SHORT)
+        assert not asked, "an idle stream asked for a buffer"
+        await ours.send(b"ab")
+    assert sizes[0] in (1, 2), sizes
+    rest = await _read_exactly(theirs, 2 - sizes[0]) if sizes[0] < 2 else b""
+    assert bytes(buffer[: sizes[0]]) + rest == b"ab"
+    await ours.aclose()
+    assert await theirs.receive_into(get_buffer) == 0
+
+
+async def _much_data_waits_for_the_reader(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    sent: list[bool] = []
+
+    async def send() -> None:
+        await ours.send(_MORE_THAN_FITS)
+        sent.append(True)
+        await ours.aclose()
+
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(send)
+        await backend.sleep(_SHORT)
+        assert not sent, "send() returned although nobody reads"
+        received = await _read_to_end(theirs)
+        await theirs.aclose()
+    assert received == _MORE_THAN_FITS
+
+
+async def _the_end_is_empty_bytes_each_time(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(ours.aclose)
+        assert await theirs.receive(10) == b""
+        assert await theirs.receive(10) == b""
+        await theirs.aclose()
+
+
+async def _what_was_sent_before_closing_arrives(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    data = _MORE_THAN_FITS[:50_000]
+    await theirs.send(b"this is never read")  # a careless close would answer it with a reset
+    await ours.send(data)
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(ours.aclose)
+        assert await _read_to_end(theirs) == data
+        await theirs.aclose()
+
+
+async def _a_cancelled_receive_takes_nothing(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    for _ in range(20):
+        async with backend.create_task_group() as tasks:
+            got: list[bytes] = []
+
+            async def receive() -> None:
+                got.append(await theirs.receive(100))  # noqa: B023  # each round waits for its own task
+
+            task = await tasks.start(receive)
+            await ours.send(b"x")  # the data and the cancellation race
+            task.cancel()
+        if not got:
+            got.append(await theirs.receive(100))
+        assert got == [b"x"]
+
+
+async def _a_receive_past_its_deadline_takes_nothing(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    for timeout in (0, _SHORT):
+        start = backend.current_time()
+        try:
+            await theirs.receive(100, start + timeout)
+        except TimeoutError:
+            assert backend.current_time() >= start + timeout - 0.005
+        else:
+            raise AssertionError("receive() did not time out")
+    await ours.send(b"x")
+    assert await theirs.receive(100, backend.current_time() + 10) == b"x"
+
+
+async def _two_receivers_are_one_too_many(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(theirs.receive, 10)
+        await backend.sleep(_SHORT)
+        await _must_raise(BusyResourceError, theirs.receive(10))
+        task.cancel()
+
+
+async def _two_senders_are_one_too_many(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(ours.send, _MORE_THAN_FITS)
+        await backend.sleep(_SHORT)
+        await _must_raise(BusyResourceError, ours.send(b"x"))
+        task.cancel()
+
+
+async def _closing_wakes_the_receiver(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+
+        async def receive() -> None:
+            await _must_raise(ConnectionError, theirs.receive(10))
+
+        await tasks.start(receive)
+        await backend.sleep(_SHORT)
+        tasks.start_soon(theirs.aclose)
+        await backend.sleep(_SHORT)
+        await ours.aclose()
+
+
+async def _a_send_cut_by_cancellation_ends_the_connection(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(ours.send, _MORE_THAN_FITS)
+        await backend.sleep(_SHORT)
+        task.cancel()
+    assert ours.is_closing()
+    await _must_raise(ConnectionError, ours.send(b"x"))
+    received = bytearray()
+    try:
+        while more := await theirs.receive(65536):
+            received += more
+    except ConnectionError:
+        pass
+    assert len(received) < len(_MORE_THAN_FITS)
+
+
+async def _an_abort_is_seen_by_both_sides(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    await theirs.send(b"x")
+    ours.abort()
+    ours.abort()
+    assert ours.is_closing()
+    await _must_raise(ConnectionError, ours.receive(10))
+    try:
+        assert await theirs.receive(10) == b""
+    except ConnectionError:
+        pass
+
+
+async def _closing_twice_is_closing_once(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(ours.aclose)
+        tasks.start_soon(ours.aclose)
+        await theirs.aclose()
+    await ours.aclose()
+    assert ours.is_closing()
+
+
+async def _a_closed_stream_refuses_everything(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(theirs.aclose)
+        await ours.aclose()
+    await _must_raise(ConnectionError, ours.receive(10))
+    await _must_raise(ConnectionError, ours.send(b"x"))
+
+
+async def _must_raise(kind: type[Exception], awaitable: Awaitable[object]) -> None:
+    try:
+        result = await awaitable
+    except kind:
+        return
+    raise AssertionError(f"expected {kind.__name__}, got {result!r}")
+
+
+async def check_stream_listener(
+    backend: AsyncBackend,
+    make_listener: Callable[[], Awaitable[StreamListener]],
+    connect: Callable[[StreamListener], Awaitable[ByteStream]],
+) -> None:
+    """Examines a listener.
+
+    Args:
+        make_listener: opens a new one each time.
+        connect: connects to it.
+    """
+    listener = await make_listener()
+    theirs = [await connect(listener) for _ in range(3)]
+    ours = [await listener.accept() for _ in theirs]
+    for number, stream in enumerate(theirs):
+        await stream.send(b"%d" % number)
+    assert sorted([await stream.receive(10) for stream in ours]) == [b"0", b"1", b"2"]
+    for stream in (*ours, *theirs):
+        stream.abort()
+
+    async with backend.create_task_group() as tasks:  # a cancelled accept loses no connection
+        task = await tasks.start(listener.accept)
+        await backend.sleep(_SHORT)
+        task.cancel()
+    late = await connect(listener)
+    (await listener.accept()).abort()
+    late.abort()
+
+    async with backend.create_task_group() as tasks:  # closing wakes who accepts
+
+        async def accept() -> None:
+            await _must_raise(ClosedListenerError, listener.accept())
+
+        await tasks.start(accept)
+        await backend.sleep(_SHORT)
+        await listener.aclose()
+    await listener.aclose()
+    assert listener.is_closing()
+    await _must_raise(ClosedListenerError, listener.accept())
