@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], root: Path) -> int:
         print(f"ws {parsed.verb}: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"ws {parsed.verb}: interrupted; run it again, nothing is half done.", file=sys.stderr)
+        print(f"ws {parsed.verb}: interrupted.\n  What to do: run it again.", file=sys.stderr)
         return 130
     return 0
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,12 +25,12 @@ _INSTALL_ADVICE = (
 
 
 class Uv:
-    """uv, told to work for this workspace and with this machine's index."""
+    """uv, working for one workspace."""
 
-    def __init__(self, program: Path, root: Path) -> None:
+    def __init__(self, program: Path, root: Path, env: Mapping[str, str] | None = None) -> None:
         self.program = program
         self._root = root
-        self._env = index_settings(os.environ, lambda: _pip_index(root))
+        self._env = env
 
     def run(self, *words: str | Path, advice: str) -> None:
         run([self.program, *words], cwd=self._root, advice=advice, env=self._env)
@@ -46,11 +45,13 @@ def find_uv(root: Path) -> Uv:
     candidates = [Path(found)] if (found := shutil.which("uv")) else []
     for program in (*candidates, private):
         if _is_suitable(uv_version(program)):
-            return Uv(program, root)
-    _install(root)
-    if not _is_suitable(uv_version(private)):
-        raise WorkspaceError("uv was installed into .uv/ and does not run.", _INSTALL_ADVICE)
-    return Uv(private, root)
+            break
+    else:
+        program = private
+        _install(root)
+        if not _is_suitable(uv_version(program)):
+            raise WorkspaceError("uv was installed into .uv/ and does not run.", _INSTALL_ADVICE)
+    return Uv(program, root, index_settings(os.environ, _pip_index))
 
 
 def uv_version(program: Path) -> tuple[int, int] | None:
@@ -76,20 +77,16 @@ def _install(root: Path) -> None:
 
 def index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
     """Hands pip's index on to uv, which does not read pip's settings, where uv has none of its own."""
-    if any(environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")) or _has_uv_settings(
-        environ
-    ):
+    if any(environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
         return {}
-    url = pip_index()
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    if any((folder / "uv" / "uv.toml").exists() for folder in (user, Path("/etc"))):
+        return {}
+    url = environ.get("PIP_INDEX_URL") or pip_index()
     return {"UV_DEFAULT_INDEX": url} if url else {}
 
 
-def _has_uv_settings(environ: Mapping[str, str]) -> bool:
-    user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return any((folder / "uv" / "uv.toml").exists() for folder in (user, Path("/etc")))
-
-
-def _pip_index(root: Path) -> str | None:
-    words = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    result = subprocess.run(words, cwd=root, check=False, capture_output=True, text=True)
-    return os.environ.get("PIP_INDEX_URL") or result.stdout.strip() or None
+def _pip_index() -> str | None:
+    python = getattr(sys, "_base_executable", sys.executable)
+    result = capture([python, "-m", "pip", "config", "get", "global.index-url"], cwd=Path("/"))
+    return result.stdout.strip() or None
