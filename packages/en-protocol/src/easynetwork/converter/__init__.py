@@ -9,19 +9,19 @@ from typing import Generic, TypeVar
 
 __all__ = ("AbstractPacketConverter", "AbstractPacketConverterComposite", "StapledPacketConverter")
 
-_SentT = TypeVar("_SentT", contravariant=True)
-_ReceivedT = TypeVar("_ReceivedT", covariant=True)
-_SentDTOT = TypeVar("_SentDTOT", covariant=True)
-_ReceivedDTOT = TypeVar("_ReceivedDTOT", contravariant=True)
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
+_SentDTOT_co = TypeVar("_SentDTOT_co", covariant=True)
+_ReceivedDTOT_contra = TypeVar("_ReceivedDTOT_contra", contravariant=True)
 _PacketT = TypeVar("_PacketT")
 _DTOT = TypeVar("_DTOT")
 
 
-class AbstractPacketConverterComposite(ABC, Generic[_SentT, _ReceivedT, _SentDTOT, _ReceivedDTOT]):
+class AbstractPacketConverterComposite(ABC, Generic[_SentT_contra, _ReceivedT_co, _SentDTOT_co, _ReceivedDTOT_contra]):
     """Converts what is sent and what is received; the two may be of different types."""
 
     @abstractmethod
-    def create_from_dto_packet(self, packet: _ReceivedDTOT, /) -> _ReceivedT:
+    def create_from_dto_packet(self, packet: _ReceivedDTOT_contra, /) -> _ReceivedT_co:
         """Make the business object of a received packet.
 
         Raises:
@@ -29,7 +29,7 @@ class AbstractPacketConverterComposite(ABC, Generic[_SentT, _ReceivedT, _SentDTO
         """
 
     @abstractmethod
-    def convert_to_dto_packet(self, obj: _SentT, /) -> _SentDTOT:
+    def convert_to_dto_packet(self, obj: _SentT_contra, /) -> _SentDTOT_co:
         """Make the packet that the serializer sends for a business object."""
 
 
@@ -49,19 +49,21 @@ class AbstractPacketConverter(
 
 
 @dataclass(frozen=True)
-class StapledPacketConverter(AbstractPacketConverterComposite[_SentT, _ReceivedT, _SentDTOT, _ReceivedDTOT]):
+class StapledPacketConverter(
+    AbstractPacketConverterComposite[_SentT_contra, _ReceivedT_co, _SentDTOT_co, _ReceivedDTOT_contra]
+):
     """Joins one converter for what is sent with another one for what is received."""
 
-    sent_packet_converter: AbstractPacketConverterComposite[_SentT, object, _SentDTOT, object]
-    received_packet_converter: AbstractPacketConverterComposite[object, _ReceivedT, object, _ReceivedDTOT]
+    sent_packet_converter: AbstractPacketConverterComposite[_SentT_contra, object, _SentDTOT_co, object]
+    received_packet_converter: AbstractPacketConverterComposite[object, _ReceivedT_co, object, _ReceivedDTOT_contra]
 
     def __post_init__(self) -> None:
         for name in ("sent_packet_converter", "received_packet_converter"):
             if not isinstance(getattr(self, name), AbstractPacketConverterComposite):
                 raise TypeError(f"{name}: expected an AbstractPacketConverterComposite instance")
 
-    def create_from_dto_packet(self, packet: _ReceivedDTOT, /) -> _ReceivedT:
+    def create_from_dto_packet(self, packet: _ReceivedDTOT_contra, /) -> _ReceivedT_co:
         return self.received_packet_converter.create_from_dto_packet(packet)
 
-    def convert_to_dto_packet(self, obj: _SentT, /) -> _SentDTOT:
+    def convert_to_dto_packet(self, obj: _SentT_contra, /) -> _SentDTOT_co:
         return self.sent_packet_converter.convert_to_dto_packet(obj)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar, cast
 
 from easynetwork.converter import AbstractPacketConverterComposite
+from easynetwork.serializers._validation import check_instance
 from easynetwork.serializers.abc import AbstractPacketSerializer
 
 __all__ = ("ProtocolBase",)
@@ -24,12 +25,11 @@ class ProtocolBase(Generic[_SentT, _ReceivedT]):
         serializer: AbstractPacketSerializer[Any, Any],
         converter: AnyConverter[_SentT, _ReceivedT] | None,
         *,
-        serializer_type: type[AbstractPacketSerializer[Any, Any]],
+        serializer_type: type[object],
     ) -> None:
-        if not isinstance(serializer, serializer_type):
-            raise TypeError(f"serializer: expected a {serializer_type.__name__} instance, got {serializer!r}")
-        if converter is not None and not isinstance(converter, AbstractPacketConverterComposite):
-            raise TypeError(f"converter: expected an AbstractPacketConverterComposite instance, got {converter!r}")
+        check_instance("serializer", serializer, serializer_type)
+        if converter is not None:
+            check_instance("converter", converter, AbstractPacketConverterComposite)
         self._serializer = serializer
         self._converter = converter
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar, overload
 
+from typing_extensions import Buffer
+
 from easynetwork.converter import AbstractPacketConverterComposite
 from easynetwork.exceptions import (
     DeserializeError,
@@ -14,7 +16,6 @@ from easynetwork.exceptions import (
     StreamProtocolParseError,
 )
 from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, BufferedIncrementalPacketSerializer
-from typing_extensions import Buffer
 
 from ._base import ProtocolBase
 
@@ -103,8 +104,6 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
         TypeError: An argument is of the wrong type.
     """
 
-    _serializer: BufferedIncrementalPacketSerializer[Any, Any, Any]
-
     @overload
     def __init__(
         self, serializer: BufferedIncrementalPacketSerializer[_SentT, _ReceivedT, Any], converter: None = None
@@ -123,10 +122,11 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
         converter: AbstractPacketConverterComposite[_SentT, _ReceivedT, Any, Any] | None = None,
     ) -> None:
         super().__init__(serializer, converter, serializer_type=BufferedIncrementalPacketSerializer)
+        self._buffered_serializer = serializer
 
     def create_buffer(self, sizehint: int) -> Buffer:
         """Make a writable buffer; `sizehint` is how many bytes the transport likes to read at once."""
-        buffer: Buffer = self._serializer.create_deserializer_buffer(sizehint)
+        buffer: Buffer = self._buffered_serializer.create_deserializer_buffer(sizehint)
         return buffer
 
     def build_packet_from_buffer(
@@ -144,7 +144,7 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
             StreamProtocolParseError: The serializer or the converter has refused the frame.
         """
         try:
-            packet, remaining = yield from self._serializer.buffered_incremental_deserialize(buffer)
+            packet, remaining = yield from self._buffered_serializer.buffered_incremental_deserialize(buffer)
         except DeserializeError as exc:
             raise _parse_error(exc) from exc
         return self._convert(packet, remaining), remaining

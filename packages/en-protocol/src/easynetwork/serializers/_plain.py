@@ -15,11 +15,11 @@ from .abc import BufferedIncrementalPacketSerializer
 
 __all__ = ("PlainBufferSerializer",)
 
-_SentT = TypeVar("_SentT", contravariant=True)
-_ReceivedT = TypeVar("_ReceivedT", covariant=True)
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 
-class PlainBufferSerializer(BufferedIncrementalPacketSerializer[_SentT, _ReceivedT, bytearray]):
+class PlainBufferSerializer(BufferedIncrementalPacketSerializer[_SentT_contra, _ReceivedT_co, bytearray]):
     """Derives buffered reading from `incremental_deserialize`."""
 
     def create_deserializer_buffer(self, sizehint: int) -> bytearray:
@@ -27,7 +27,7 @@ class PlainBufferSerializer(BufferedIncrementalPacketSerializer[_SentT, _Receive
 
     def buffered_incremental_deserialize(
         self, buffer: bytearray
-    ) -> Generator[int | None, int, tuple[_ReceivedT, bytes]]:
+    ) -> Generator[int | None, int, tuple[_ReceivedT_co, bytes]]:
         plain = self.incremental_deserialize()
         next(plain)
         with memoryview(buffer) as view:
@@ -36,5 +36,5 @@ class PlainBufferSerializer(BufferedIncrementalPacketSerializer[_SentT, _Receive
                 try:
                     plain.send(bytes(view[:written]))
                 except StopIteration as stop:
-                    result: tuple[_ReceivedT, bytes] = stop.value
+                    result: tuple[_ReceivedT_co, bytes] = stop.value
                     return result

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of constructor arguments. Each returns the value it has checked."""
+"""Checks of constructor arguments, which name the argument in their TypeError or ValueError."""
 
 from __future__ import annotations
 
 import codecs
-from typing import TypeVar
 
 __all__ = (
     "DEFAULT_LIMIT",
@@ -15,13 +14,11 @@ __all__ = (
     "check_unicode_errors",
 )
 
-_T = TypeVar("_T")
-
 DEFAULT_LIMIT = 64 * 1024
 """The greatest length of a packet in bytes, where nothing else is said: what asyncio's streams allow for a line."""
 
 
-def check_positive_int(name: str, value: int) -> int:
+def check_positive_int(name: str, value: object) -> int:
     # bool is an int to isinstance(), but nobody means a limit of True.
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
@@ -30,7 +27,7 @@ def check_positive_int(name: str, value: int) -> int:
     return value
 
 
-def check_separator(separator: bytes) -> bytes:
+def check_separator(separator: object) -> bytes:
     if not isinstance(separator, bytes):
         raise TypeError(f"separator: expected bytes, got {separator!r}")
     if not separator:
@@ -38,7 +35,7 @@ def check_separator(separator: bytes) -> bytes:
     return separator
 
 
-def check_encoding(encoding: str) -> str:
+def check_encoding(encoding: object) -> str:
     """Refuse encodings in which ASCII characters are not their own bytes: separators could not be found in them."""
     if not isinstance(encoding, str):
         raise TypeError(f"encoding: expected a string, got {encoding!r}")
@@ -53,7 +50,7 @@ def check_encoding(encoding: str) -> str:
     return encoding
 
 
-def check_unicode_errors(errors: str) -> str:
+def check_unicode_errors(errors: object) -> str:
     if not isinstance(errors, str):
         raise TypeError(f"unicode_errors: expected a string, got {errors!r}")
     try:
@@ -63,7 +60,6 @@ def check_unicode_errors(errors: str) -> str:
     return errors
 
 
-def check_instance(name: str, value: _T, cls: type[object]) -> _T:
+def check_instance(name: str, value: object, cls: type[object]) -> None:
     if not isinstance(value, cls):
-        raise TypeError(f"{name}: expected a {cls.__name__} instance, got {value!r}")
-    return value
+        raise TypeError(f"{name}: expected {cls.__name__}, got {type(value).__name__}")

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import Generic, TypeVar
 
-from easynetwork.exceptions import DeserializeError
 from typing_extensions import Buffer
+
+from easynetwork.exceptions import DeserializeError
 
 __all__ = (
     "AbstractIncrementalPacketSerializer",
@@ -16,20 +17,20 @@ __all__ = (
     "BufferedIncrementalPacketSerializer",
 )
 
-_SentT = TypeVar("_SentT", contravariant=True)
-_ReceivedT = TypeVar("_ReceivedT", covariant=True)
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 _BufferT = TypeVar("_BufferT", bound=Buffer)
 
 
-class AbstractPacketSerializer(ABC, Generic[_SentT, _ReceivedT]):
+class AbstractPacketSerializer(ABC, Generic[_SentT_contra, _ReceivedT_co]):
     """Turns one packet into bytes and back, all at once. Enough for datagrams."""
 
     @abstractmethod
-    def serialize(self, packet: _SentT, /) -> bytes:
+    def serialize(self, packet: _SentT_contra, /) -> bytes:
         """Return the bytes of a packet."""
 
     @abstractmethod
-    def deserialize(self, data: bytes, /) -> _ReceivedT:
+    def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         """Return the packet whose bytes are `data`, no more and no less.
 
         Raises:
@@ -37,15 +38,15 @@ class AbstractPacketSerializer(ABC, Generic[_SentT, _ReceivedT]):
         """
 
 
-class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT, _ReceivedT]):
+class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT_contra, _ReceivedT_co]):
     """Finds packets in a stream of chunks. The one-shot methods are derived from the incremental ones."""
 
     @abstractmethod
-    def incremental_serialize(self, packet: _SentT, /) -> Generator[bytes, None, None]:
+    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
         """Yield the bytes of a packet, with whatever marks its end in a stream."""
 
     @abstractmethod
-    def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT, bytes]]:
+    def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT_co, bytes]]:
         """Read one packet. Each ``yield None`` asks for a chunk, which is never empty.
 
         Returns:
@@ -55,16 +56,16 @@ class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT, _Rece
             IncrementalDeserializeError: The frame is bad; its ``remaining_data`` are the bytes after the frame.
         """
 
-    def serialize(self, packet: _SentT, /) -> bytes:
+    def serialize(self, packet: _SentT_contra, /) -> bytes:
         return b"".join(self.incremental_serialize(packet))
 
-    def deserialize(self, data: bytes, /) -> _ReceivedT:
+    def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         reader = self.incremental_deserialize()
         next(reader)
         try:
             reader.send(data)
         except StopIteration as stop:
-            packet: _ReceivedT
+            packet: _ReceivedT_co
             packet, remaining = stop.value
         else:
             reader.close()
@@ -75,8 +76,8 @@ class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT, _Rece
 
 
 class BufferedIncrementalPacketSerializer(
-    AbstractIncrementalPacketSerializer[_SentT, _ReceivedT],
-    Generic[_SentT, _ReceivedT, _BufferT],
+    AbstractIncrementalPacketSerializer[_SentT_contra, _ReceivedT_co],
+    Generic[_SentT_contra, _ReceivedT_co, _BufferT],
 ):
     """Finds packets in a buffer that a transport writes into."""
 
@@ -91,7 +92,7 @@ class BufferedIncrementalPacketSerializer(
     @abstractmethod
     def buffered_incremental_deserialize(
         self, buffer: _BufferT, /
-    ) -> Generator[int | None, int, tuple[_ReceivedT, bytes | bytearray | memoryview]]:
+    ) -> Generator[int | None, int, tuple[_ReceivedT_co, bytes | bytearray | memoryview]]:
         """Read one packet from `buffer`.
 
         Each ``yield`` gives the position at which to write (``None`` is the start, a negative number counts from the end)

@@ -12,11 +12,11 @@ from .framing import FixedSizeFramer, FramedPacketSerializer, SeparatorFramer
 
 __all__ = ("AutoSeparatedPacketSerializer", "FixedSizePacketSerializer")
 
-_SentT = TypeVar("_SentT", contravariant=True)
-_ReceivedT = TypeVar("_ReceivedT", covariant=True)
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 
-class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT, _ReceivedT]):
+class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _ReceivedT_co]):
     """Packets end with a separator, which `serialize` does not add and `deserialize` does not get.
 
     Args:
@@ -44,14 +44,14 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT, _ReceivedT]):
         self._debug = bool(debug)
 
     @abstractmethod
-    def serialize(self, packet: _SentT, /) -> bytes:
+    def serialize(self, packet: _SentT_contra, /) -> bytes:
         raise NotImplementedError
 
     @abstractmethod
-    def deserialize(self, data: bytes, /) -> _ReceivedT:
+    def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
 
-    def incremental_serialize(self, packet: _SentT, /) -> Generator[bytes, None, None]:
+    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
         """
         Raises:
             ValueError: The separator stands inside the serialized packet: the peer would see two packets.
@@ -84,7 +84,7 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT, _ReceivedT]):
         return self._debug
 
 
-class FixedSizePacketSerializer(FramedPacketSerializer[_SentT, _ReceivedT]):
+class FixedSizePacketSerializer(FramedPacketSerializer[_SentT_contra, _ReceivedT_co]):
     """Every packet has the same length.
 
     Args:
@@ -99,14 +99,14 @@ class FixedSizePacketSerializer(FramedPacketSerializer[_SentT, _ReceivedT]):
         self._debug = bool(debug)
 
     @abstractmethod
-    def serialize(self, packet: _SentT, /) -> bytes:
+    def serialize(self, packet: _SentT_contra, /) -> bytes:
         raise NotImplementedError
 
     @abstractmethod
-    def deserialize(self, data: bytes, /) -> _ReceivedT:
+    def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
 
-    def incremental_serialize(self, packet: _SentT, /) -> Generator[bytes, None, None]:
+    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
         """
         Raises:
             ValueError: The serialized packet is not `packet_size` bytes long.

@@ -21,8 +21,8 @@ from ._validation import check_positive_int, check_separator
 
 __all__ = ("FixedSizeFramer", "FramedPacketSerializer", "Framer", "SeparatorFramer")
 
-_SentT = TypeVar("_SentT", contravariant=True)
-_ReceivedT = TypeVar("_ReceivedT", covariant=True)
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 
 class Framer(ABC):
@@ -106,7 +106,7 @@ class FixedSizeFramer(Framer):
         return end if end <= stop else -1
 
 
-class FramedPacketSerializer(PlainBufferSerializer[_SentT, _ReceivedT]):
+class FramedPacketSerializer(PlainBufferSerializer[_SentT_contra, _ReceivedT_co]):
     """A serializer whose frames a `Framer` can find.
 
     Receivers bypass the generators below as long as no subclass overrides them.
@@ -116,7 +116,7 @@ class FramedPacketSerializer(PlainBufferSerializer[_SentT, _ReceivedT]):
     def create_framer(self) -> Framer:
         """Make a framer at the beginning of a stream."""
 
-    def deserialize_frame(self, data: bytes, /) -> _ReceivedT:
+    def deserialize_frame(self, data: bytes, /) -> _ReceivedT_co:
         """Read a frame that the framer has cut out. The same as `deserialize` unless overridden.
 
         Raises:
@@ -125,10 +125,10 @@ class FramedPacketSerializer(PlainBufferSerializer[_SentT, _ReceivedT]):
         return self.deserialize(data)
 
     @abstractmethod
-    def deserialize(self, data: bytes, /) -> _ReceivedT:
+    def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
 
-    def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT, bytes]]:
+    def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT_co, bytes]]:
         framer = self.create_framer()
         buffer: bytes | bytearray = yield
         while (end := framer.find_end(buffer, 0, len(buffer))) < 0:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ._errors import bad_data
-from ._validation import DEFAULT_LIMIT, check_encoding, check_unicode_errors
+from ._validation import DEFAULT_LIMIT, check_encoding, check_instance, check_unicode_errors
 from .base_stream import AutoSeparatedPacketSerializer
 from .framing import SeparatorFramer
 
@@ -49,8 +49,7 @@ class StringLineSerializer(AutoSeparatedPacketSerializer[str, str]):
 
     def serialize(self, packet: str, /) -> bytes:
         """Encode the text as it is, without adding a newline."""
-        if not isinstance(packet, str):
-            raise TypeError(f"Expected a string, got {type(packet).__name__}")
+        check_instance("packet", packet, str)
         return packet.encode(self._encoding, self._unicode_errors)
 
     def deserialize(self, data: bytes, /) -> str:
@@ -67,7 +66,7 @@ class StringLineSerializer(AutoSeparatedPacketSerializer[str, str]):
     def deserialize_frame(self, data: bytes, /) -> str:
         try:
             return data.decode(self._encoding, self._unicode_errors)
-        except Exception as exc:
+        except ValueError as exc:
             raise bad_data(f"{self._encoding} text", data, exc, self._debug) from (exc if self._debug else None)
 
     def create_framer(self) -> SeparatorFramer:

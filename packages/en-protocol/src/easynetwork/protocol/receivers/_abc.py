@@ -9,7 +9,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 __all__ = ("NEED_DATA", "SMALL_BUFFER", "NeedData", "StreamReceiver", "WritableReceiver", "check_written")
 
-_T = TypeVar("_T", covariant=True)
+_T_co = TypeVar("_T_co", covariant=True)
 
 SMALL_BUFFER = 4096
 """A buffer of at most this many bytes (a page) is kept for the next packet; a greater one is not worth its idle memory."""
@@ -26,7 +26,7 @@ NEED_DATA: Final = _Answer.NEED_DATA
 """What `StreamReceiver.next_packet` returns when there is no whole packet yet."""
 
 
-class StreamReceiver(ABC, Generic[_T]):
+class StreamReceiver(ABC, Generic[_T_co]):
     """Finds the packets in the bytes of one stream.
 
     An over-long frame is one error, whatever chunks it comes in, and nothing of its inside is ever taken for a packet. When
@@ -35,7 +35,7 @@ class StreamReceiver(ABC, Generic[_T]):
     """
 
     @abstractmethod
-    def next_packet(self) -> _T | NeedData:
+    def next_packet(self) -> _T_co | NeedData:
         """Return the next packet, or `NEED_DATA`.
 
         Raises:
@@ -59,7 +59,7 @@ class StreamReceiver(ABC, Generic[_T]):
         """Bytes of an unfinished frame are held or being thrown away. Meaningful after `next_packet` said `NEED_DATA`."""
 
 
-class WritableReceiver(StreamReceiver[_T]):
+class WritableReceiver(StreamReceiver[_T_co]):
     """A receiver that a transport can write into."""
 
     @abstractmethod

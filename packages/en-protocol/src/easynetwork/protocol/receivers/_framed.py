@@ -24,10 +24,10 @@ from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_t
 
 __all__ = ("FramedBuffer", "FramedChunks")
 
-_T = TypeVar("_T", covariant=True)
+_T_co = TypeVar("_T_co", covariant=True)
 
 
-class _FramedReceiver(StreamReceiver[_T]):
+class _FramedReceiver(StreamReceiver[_T_co]):
     """Holds the bytes between `_start` and `_stop` of `_buffer`."""
 
     _crash_message: str
@@ -35,7 +35,7 @@ class _FramedReceiver(StreamReceiver[_T]):
     def __init__(
         self,
         serializer: FramedPacketSerializer[Any, Any],
-        converter: AbstractPacketConverterComposite[Any, _T, Any, Any] | None,
+        converter: AbstractPacketConverterComposite[Any, _T_co, Any, Any] | None,
     ) -> None:
         self._framer = serializer.create_framer()
         self._find_end = self._framer.find_end
@@ -47,7 +47,7 @@ class _FramedReceiver(StreamReceiver[_T]):
         self._separator_to_find: bytes | None = None
         self._ended = False
 
-    def next_packet(self) -> _T | NeedData:
+    def next_packet(self) -> _T_co | NeedData:
         if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
             return NEED_DATA
         buffer, start, stop = self._buffer, self._start, self._stop
@@ -70,7 +70,7 @@ class _FramedReceiver(StreamReceiver[_T]):
             raise StreamProtocolParseError(b"", error) from error
         except Exception as exc:
             raise self._crashed() from exc
-        return cast(_T, packet) if self._converter is None else self._convert(self._converter, packet)
+        return cast(_T_co, packet) if self._converter is None else self._convert(self._converter, packet)
 
     @property
     def ended(self) -> bool:
@@ -106,7 +106,7 @@ class _FramedReceiver(StreamReceiver[_T]):
             self._end()
         return parse_error
 
-    def _convert(self, converter: AbstractPacketConverterComposite[Any, _T, Any, Any], packet: Any) -> _T:
+    def _convert(self, converter: AbstractPacketConverterComposite[Any, _T_co, Any, Any], packet: Any) -> _T_co:
         try:
             return converter.create_from_dto_packet(packet)
         except PacketConversionError as exc:
@@ -125,7 +125,7 @@ class _FramedReceiver(StreamReceiver[_T]):
         self._shrink()
 
 
-class FramedChunks(_FramedReceiver[_T]):
+class FramedChunks(_FramedReceiver[_T_co]):
     """Keeps the transport's own chunk as its buffer until an unfinished frame has to be put together."""
 
     _crash_message = "protocol.build_packet_from_chunks() crashed"
@@ -148,7 +148,7 @@ class FramedChunks(_FramedReceiver[_T]):
             self._start, self._stop = 0, len(self._buffer)
 
 
-class FramedBuffer(_FramedReceiver[_T], WritableReceiver[_T]):
+class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
     """Lets the transport write behind what is held. The buffer never changes its size: views of it may be around."""
 
     _crash_message = "protocol.build_packet_from_buffer() crashed"
@@ -156,7 +156,7 @@ class FramedBuffer(_FramedReceiver[_T], WritableReceiver[_T]):
     def __init__(
         self,
         serializer: FramedPacketSerializer[Any, Any],
-        converter: AbstractPacketConverterComposite[Any, _T, Any, Any] | None,
+        converter: AbstractPacketConverterComposite[Any, _T_co, Any, Any] | None,
         sizehint: int,
     ) -> None:
         super().__init__(serializer, converter)

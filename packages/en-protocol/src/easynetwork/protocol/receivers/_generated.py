@@ -16,24 +16,24 @@ from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_t
 
 __all__ = ("GeneratedBuffer", "GeneratedChunks")
 
-_T = TypeVar("_T", covariant=True)
+_T_co = TypeVar("_T_co", covariant=True)
 
 
-class _GeneratedReceiver(StreamReceiver[_T]):
+class _GeneratedReceiver(StreamReceiver[_T_co]):
     """Sends what is in `_pending` to a generator of the protocol."""
 
     _crash_message: str
 
     def __init__(self) -> None:
         self._pending: deque[bytes] = deque()
-        self._generator: Generator[Any, Any, tuple[_T, Any]] | None = None
+        self._generator: Generator[Any, Any, tuple[_T_co, Any]] | None = None
         self._yielded: Any = None
         self._in_frame = False
         self._separator_to_find: bytes | None = None
         self._tail = b""  # of an over-long frame; the separator may have begun in it
         self._ended = False
 
-    def next_packet(self) -> _T | NeedData:
+    def next_packet(self) -> _T_co | NeedData:
         while self._pending:
             chunk = self._pending.popleft()
             if self._separator_to_find is not None:
@@ -55,14 +55,14 @@ class _GeneratedReceiver(StreamReceiver[_T]):
         return self._in_frame or self._separator_to_find is not None
 
     @abstractmethod
-    def _create_generator(self) -> Generator[Any, Any, tuple[_T, Any]]:
+    def _create_generator(self) -> Generator[Any, Any, tuple[_T_co, Any]]:
         """Ask the protocol for the generator of the next packet."""
 
     @abstractmethod
-    def _parse(self, chunk: bytes) -> _T | NeedData:
+    def _parse(self, chunk: bytes) -> _T_co | NeedData:
         """Give bytes to the generator; put back what it does not take."""
 
-    def _started_generator(self) -> Generator[Any, Any, tuple[_T, Any]]:
+    def _started_generator(self) -> Generator[Any, Any, tuple[_T_co, Any]]:
         if self._generator is None:
             try:
                 generator = self._create_generator()
@@ -72,14 +72,14 @@ class _GeneratedReceiver(StreamReceiver[_T]):
             self._generator = generator
         return self._generator
 
-    def _send(self, value: Any) -> _T | NeedData:
+    def _send(self, value: Any) -> _T_co | NeedData:
         generator = self._started_generator()
         try:
             try:
                 self._yielded = generator.send(value)
             except StopIteration as stop:
                 self._leave_frame()
-                packet: _T
+                packet: _T_co
                 packet, remaining = stop.value
                 self._put_back(bytes(remaining))
                 return packet
@@ -130,23 +130,23 @@ class _GeneratedReceiver(StreamReceiver[_T]):
         self._tail = b""
 
 
-class GeneratedChunks(_GeneratedReceiver[_T]):
+class GeneratedChunks(_GeneratedReceiver[_T_co]):
     """Drives `StreamProtocol.build_packet_from_chunks`."""
 
     _crash_message = "protocol.build_packet_from_chunks() crashed"
 
-    def __init__(self, protocol: StreamProtocol[Any, _T]) -> None:
+    def __init__(self, protocol: StreamProtocol[Any, _T_co]) -> None:
         super().__init__()
         self._protocol = protocol
 
-    def _create_generator(self) -> Generator[None, bytes, tuple[_T, bytes]]:
+    def _create_generator(self) -> Generator[None, bytes, tuple[_T_co, bytes]]:
         return self._protocol.build_packet_from_chunks()
 
-    def _parse(self, chunk: bytes) -> _T | NeedData:
+    def _parse(self, chunk: bytes) -> _T_co | NeedData:
         return self._send(chunk)
 
 
-class GeneratedBuffer(_GeneratedReceiver[_T], WritableReceiver[_T]):
+class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
     """Drives `BufferedStreamProtocol.build_packet_from_buffer`.
 
     The transport writes where the generator wants it. All other bytes (fed, or left behind a packet) are copied there.
@@ -154,15 +154,15 @@ class GeneratedBuffer(_GeneratedReceiver[_T], WritableReceiver[_T]):
 
     _crash_message = "protocol.build_packet_from_buffer() crashed"
 
-    def __init__(self, protocol: BufferedStreamProtocol[Any, _T], sizehint: int) -> None:
+    def __init__(self, protocol: BufferedStreamProtocol[Any, _T_co], sizehint: int) -> None:
         super().__init__()
         self._protocol = protocol
         self._sizehint = sizehint
         self._view: memoryview | None = None
         self._written = 0
 
-    def next_packet(self) -> _T | NeedData:
-        packet: _T | NeedData = NEED_DATA
+    def next_packet(self) -> _T_co | NeedData:
+        packet: _T_co | NeedData = NEED_DATA
         if self._written > 0:
             written, self._written = self._written, 0
             packet = self._send(written)
@@ -189,7 +189,7 @@ class GeneratedBuffer(_GeneratedReceiver[_T], WritableReceiver[_T]):
         else:
             self._written = nbytes
 
-    def _create_generator(self) -> Generator[int | None, int, tuple[_T, Any]]:
+    def _create_generator(self) -> Generator[int | None, int, tuple[_T_co, Any]]:
         if self._view is None:
             self._view = memoryview(self._protocol.create_buffer(self._sizehint)).cast("B")
         return self._protocol.build_packet_from_buffer(self._view.obj)
@@ -205,7 +205,7 @@ class GeneratedBuffer(_GeneratedReceiver[_T], WritableReceiver[_T]):
             raise self._crashed() from exc
         return room
 
-    def _parse(self, chunk: bytes) -> _T | NeedData:
+    def _parse(self, chunk: bytes) -> _T_co | NeedData:
         room = self._room()
         taken = min(len(room), len(chunk))
         room[:taken] = chunk[:taken]

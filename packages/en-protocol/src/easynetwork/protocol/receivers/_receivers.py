@@ -5,37 +5,36 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer
+from easynetwork.serializers._validation import check_instance, check_positive_int
 from easynetwork.serializers.framing import FramedPacketSerializer
 
-from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
+from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol, StreamProtocolBase
 from ._abc import NeedData, StreamReceiver, WritableReceiver
 from ._framed import FramedBuffer, FramedChunks
 from ._generated import GeneratedBuffer, GeneratedChunks
 
 __all__ = ("BufferReceiver", "ChunkReceiver", "make_receiver")
 
-_T = TypeVar("_T", covariant=True)
+_T_co = TypeVar("_T_co", covariant=True)
 
 
-class ChunkReceiver(StreamReceiver[_T]):
+class ChunkReceiver(StreamReceiver[_T_co]):
     """Reads chunks with a `StreamProtocol`.
 
     Raises:
         TypeError: `protocol` is something else.
     """
 
-    def __init__(self, protocol: StreamProtocol[Any, _T]) -> None:
-        if not isinstance(protocol, StreamProtocol):
-            raise TypeError(f"protocol: expected a StreamProtocol instance, got {protocol!r}")
+    def __init__(self, protocol: StreamProtocol[Any, _T_co]) -> None:
+        check_instance("protocol", protocol, StreamProtocol)
         serializer = _framed_serializer(protocol)
-        self._way: StreamReceiver[_T]
+        self._way: StreamReceiver[_T_co]
         if serializer is None:
             self._way = GeneratedChunks(protocol)
         else:
             self._way = FramedChunks(serializer, protocol.converter)
 
-    def next_packet(self) -> _T | NeedData:
+    def next_packet(self) -> _T_co | NeedData:
         return self._way.next_packet()
 
     def feed(self, data: bytes) -> None:
@@ -50,7 +49,7 @@ class ChunkReceiver(StreamReceiver[_T]):
         return self._way.has_partial_frame
 
 
-class BufferReceiver(WritableReceiver[_T]):
+class BufferReceiver(WritableReceiver[_T_co]):
     """Reads a buffer with a `BufferedStreamProtocol`.
 
     Args:
@@ -62,18 +61,17 @@ class BufferReceiver(WritableReceiver[_T]):
         ValueError: `sizehint` is not positive.
     """
 
-    def __init__(self, protocol: BufferedStreamProtocol[Any, _T], sizehint: int) -> None:
-        if not isinstance(protocol, BufferedStreamProtocol):
-            raise TypeError(f"protocol: expected a BufferedStreamProtocol instance, got {protocol!r}")
-        _check_size("sizehint", sizehint)
+    def __init__(self, protocol: BufferedStreamProtocol[Any, _T_co], sizehint: int) -> None:
+        check_instance("protocol", protocol, BufferedStreamProtocol)
+        check_positive_int("sizehint", sizehint)
         serializer = _framed_serializer(protocol)
-        self._way: WritableReceiver[_T]
+        self._way: WritableReceiver[_T_co]
         if serializer is None:
             self._way = GeneratedBuffer(protocol, sizehint)
         else:
             self._way = FramedBuffer(serializer, protocol.converter, sizehint)
 
-    def next_packet(self) -> _T | NeedData:
+    def next_packet(self) -> _T_co | NeedData:
         return self._way.next_packet()
 
     def feed(self, data: bytes) -> None:
@@ -95,8 +93,8 @@ class BufferReceiver(WritableReceiver[_T]):
 
 
 def make_receiver(
-    protocol: AnyStreamProtocolType[Any, _T], max_recv_size: int
-) -> ChunkReceiver[_T] | BufferReceiver[_T]:
+    protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: int
+) -> ChunkReceiver[_T_co] | BufferReceiver[_T_co]:
     """Make the receiver that fits the protocol object.
 
     Args:
@@ -107,38 +105,31 @@ def make_receiver(
         TypeError: `protocol` is neither kind, or `max_recv_size` is no integer.
         ValueError: `max_recv_size` is not positive.
     """
-    _check_size("max_recv_size", max_recv_size)
+    check_instance("protocol", protocol, StreamProtocolBase)
+    check_positive_int("max_recv_size", max_recv_size)
     if isinstance(protocol, BufferedStreamProtocol):
         return BufferReceiver(protocol, max_recv_size)
-    if isinstance(protocol, StreamProtocol):
-        return ChunkReceiver(protocol)
-    raise TypeError(f"protocol: expected a StreamProtocol or a BufferedStreamProtocol instance, got {protocol!r}")
+    return ChunkReceiver(protocol)
 
 
-# What the fast way bypasses. If a subclass has changed any of it, the general way calls the subclass's version.
-_BYPASSED_METHODS = (
-    (StreamProtocol, "build_packet_from_chunks"),
-    (BufferedStreamProtocol, "create_buffer"),
-    (BufferedStreamProtocol, "build_packet_from_buffer"),
-    (FramedPacketSerializer, "incremental_deserialize"),
-    (FramedPacketSerializer, "create_deserializer_buffer"),
-    (FramedPacketSerializer, "buffered_incremental_deserialize"),
-)
+# What the fast way bypasses: if a subclass has changed any of it, the general way calls the subclass's version.
+_CHUNK_METHODS = ("build_packet_from_chunks",)
+_BUFFER_METHODS = ("create_buffer", "build_packet_from_buffer")
+_SERIALIZER_METHODS = ("incremental_deserialize", "create_deserializer_buffer", "buffered_incremental_deserialize")
 
 
 def _framed_serializer(protocol: AnyStreamProtocolType[Any, Any]) -> FramedPacketSerializer[Any, Any] | None:
-    serializer: AbstractIncrementalPacketSerializer[Any, Any] = protocol.serializer
-    if isinstance(serializer, FramedPacketSerializer) and not any(
-        isinstance(obj, owner) and getattr(type(obj), name) is not getattr(owner, name)
-        for obj in (protocol, serializer)
-        for owner, name in _BYPASSED_METHODS
-    ):
-        return serializer
-    return None
+    serializer = protocol.serializer
+    if not isinstance(serializer, FramedPacketSerializer):
+        return None
+    if not _inherits(serializer, FramedPacketSerializer, _SERIALIZER_METHODS):
+        return None
+    if isinstance(protocol, StreamProtocol):
+        untouched = _inherits(protocol, StreamProtocol, _CHUNK_METHODS)
+    else:
+        untouched = _inherits(protocol, BufferedStreamProtocol, _BUFFER_METHODS)
+    return serializer if untouched else None
 
 
-def _check_size(name: str, size: int) -> None:
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"{name}: expected an integer, got {size!r}")
-    if size < 1:
-        raise ValueError(f"{name}: expected a positive integer, got {size!r}")
+def _inherits(obj: object, owner: type[object], names: tuple[str, ...]) -> bool:
+    return all(getattr(type(obj), name) is getattr(owner, name) for name in names)

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-from easynetwork.exceptions import FrameBoundaryLostError, LimitOverrunError, StreamProtocolParseError
+from easynetwork.exceptions import (
+    FrameBoundaryLostError,
+    IncrementalDeserializeError,
+    LimitOverrunError,
+    StreamProtocolParseError,
+)
 
 __all__ = ("find_end_of_overlong_frame", "is_boundary_lost", "separator_to_find", "take_remaining_data")
 
@@ -28,7 +33,7 @@ def take_remaining_data(error: StreamProtocolParseError) -> bytes:
     Handlers may log or keep the error, which must not hold, or show, up to a whole buffer of other packets.
     """
     remaining, error.remaining_data = error.remaining_data, b""
-    if hasattr(error.error, "remaining_data"):
+    if isinstance(error.error, IncrementalDeserializeError):
         error.error.remaining_data = b""
     return remaining
 
