@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from .errors import WorkspaceError
 
-__all__ = ("Completed", "Words", "capture", "run")
+__all__ = ("Completed", "Words", "capture", "own_python", "run")
 
 Words: TypeAlias = Sequence[str | Path]
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
@@ -40,6 +40,11 @@ def capture(words: Words, *, cwd: Path, env: Mapping[str, str] | None = None) ->
         return subprocess.run(words, cwd=cwd, env=_environment(env), check=False, capture_output=True, text=True)
     except OSError as exc:
         return subprocess.CompletedProcess(words, 127, "", str(exc))
+
+
+def own_python() -> Path:
+    """Returns the interpreter that runs the tool; inside a virtual environment, the one it was made from."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:

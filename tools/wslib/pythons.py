@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import WorkspaceError
-from .processes import capture
+from .processes import capture, own_python
 from .uvtool import Uv
 
 __all__ = ("FLOOR", "Interpreter", "choose", "current", "find_interpreters", "probe")
@@ -40,8 +40,8 @@ class Interpreter(NamedTuple):
 
 
 def current() -> Interpreter:
-    """Returns the interpreter that runs the tool; inside a virtual environment, the one it was made from."""
-    return Interpreter(sys.version_info[:2], Path(getattr(sys, "_base_executable", sys.executable)))
+    """Returns the interpreter that runs the tool."""
+    return Interpreter(sys.version_info[:2], own_python())
 
 
 def probe(path: Path) -> Interpreter | None:
@@ -53,7 +53,7 @@ def probe(path: Path) -> Interpreter | None:
     if len(words) != 4 or words[2] != "cpython":
         return None
     version = (int(words[0]), int(words[1]))
-    return Interpreter(version, Path(words[3].strip())) if version >= FLOOR else None
+    return Interpreter(version, Path(words[3].strip()).resolve()) if version >= FLOOR else None
 
 
 def find_interpreters(uv: Uv) -> list[Interpreter]:

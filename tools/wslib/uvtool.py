@@ -6,13 +6,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .errors import WorkspaceError
-from .processes import Completed, capture, run
+from .processes import Completed, capture, own_python, run
 
 __all__ = ("Uv", "find_uv", "index_settings", "uv_version")
 
@@ -41,17 +40,10 @@ class Uv:
 
 def find_uv(root: Path) -> Uv:
     """Finds uv, and installs it into the workspace's ``.uv/`` if this machine has none in the right version."""
-    private = root / ".uv" / "bin" / "uv"
-    candidates = [Path(found)] if (found := shutil.which("uv")) else []
-    for program in (*candidates, private):
-        if _is_suitable(uv_version(program)):
-            break
-    else:
-        program = private
-        _install(root)
-        if not _is_suitable(uv_version(program)):
-            raise WorkspaceError("uv was installed into .uv/ and does not run.", _INSTALL_ADVICE)
-    return Uv(program, root, index_settings(os.environ, _pip_index))
+    on_path = shutil.which("uv")
+    candidates = [*([Path(on_path)] if on_path else []), _private(root)]
+    program = next((program for program in candidates if _is_suitable(uv_version(program))), None)
+    return Uv(program or _install(root), root, index_settings(os.environ, _pip_index))
 
 
 def uv_version(program: Path) -> tuple[int, int] | None:
@@ -65,14 +57,21 @@ def _is_suitable(version: tuple[int, int] | None) -> bool:
     return version is not None and MINIMUM <= version < BELOW
 
 
-def _install(root: Path) -> None:
+def _private(root: Path) -> Path:
+    return root / ".uv" / "bin" / "uv"
+
+
+def _install(root: Path) -> Path:
     print("ws: no uv 0.9 or newer on PATH, installing one into .uv/", flush=True)
+    program = _private(root)
     folder = root / ".uv"
     shutil.rmtree(folder, ignore_errors=True)
-    python = getattr(sys, "_base_executable", sys.executable)  # not that of an activated environment
-    run([python, "-m", "venv", folder], cwd=root, advice=_INSTALL_ADVICE)
+    run([own_python(), "-m", "venv", folder], cwd=root, advice=_INSTALL_ADVICE)
     spec = f"uv>={MINIMUM[0]}.{MINIMUM[1]},<{BELOW[0]}"
     run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", spec], cwd=root, advice=_INSTALL_ADVICE)
+    if not _is_suitable(uv_version(program)):
+        raise WorkspaceError("uv was installed into .uv/ and does not run.", _INSTALL_ADVICE)
+    return program
 
 
 def index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
@@ -87,6 +86,5 @@ def index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | Non
 
 
 def _pip_index() -> str | None:
-    python = getattr(sys, "_base_executable", sys.executable)
-    result = capture([python, "-m", "pip", "config", "get", "global.index-url"], cwd=Path("/"))
+    result = capture([own_python(), "-m", "pip", "config", "get", "global.index-url"], cwd=Path("/"))
     return result.stdout.strip() or None
