@@ -88,7 +88,7 @@ class AsyncTCPNetworkServer(BaseAsyncNetworkServer[StreamListener], Generic[_Req
         max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else _check_range("max_recv_size", max_recv_size, 1)
         tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
         backend = ensure_backend(backend)
-        logger = logger or logging.getLogger(__name__)
+        logger = logger or logging.getLogger(__package__)
 
         async def open_listeners() -> Sequence[StreamListener]:
             return await backend.create_tcp_listeners(host, port, backlog, reuse_port=reuse_port)

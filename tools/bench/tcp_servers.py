@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contenders: each serves an echo of lines on a free loopback port, prints the port, and runs until it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from easynetwork.protocol import StreamProtocol
+from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
+from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
+from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+
+
+class EchoProtocol(asyncio.Protocol):
+    """The least that asyncio asks for: no framing, no flow control."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.write = transport.write
+
+    def data_received(self, data: bytes) -> None:
+        self.write(data)
+
+
+async def serve_raw() -> None:
+    server = await asyncio.get_running_loop().create_server(EchoProtocol, "127.0.0.1", 0)
+    announce(server.sockets[0])
+    await server.serve_forever()
+
+
+async def echo_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while True:
+            writer.write(await reader.readuntil(b"\n"))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def serve_streams() -> None:
+    server = await asyncio.start_server(echo_lines, "127.0.0.1", 0)
+    announce(server.sockets[0])
+    await server.serve_forever()
+
+
+class LineSerializer(AutoSeparatedPacketSerializer[bytes, bytes]):
+    """Lines as they are, as asyncio's streams give them."""
+
+    def __init__(self) -> None:
+        super().__init__(b"\n", incremental_serialize_check_separator=False)
+
+    def serialize(self, packet: bytes) -> bytes:
+        return packet
+
+    def deserialize(self, data: bytes) -> bytes:
+        return data
+
+
+class EchoHandler(AsyncStreamRequestHandler[bytes, bytes]):
+    async def handle(self, client: AsyncStreamClient[bytes]) -> AsyncGenerator[None, bytes]:
+        request = yield
+        await client.send_packet(request)
+
+
+async def serve_easynetwork() -> None:
+    server = AsyncTCPNetworkServer("127.0.0.1", 0, StreamProtocol(LineSerializer()), EchoHandler())
+    async with server:
+        print(server.get_addresses()[0].port, flush=True)
+        await server.serve_forever()
+
+
+def announce(sock: socket.socket) -> None:
+    print(sock.getsockname()[1], flush=True)
+
+
+CONTENDERS: dict[str, Callable[[], Awaitable[None]]] = {
+    "raw protocol": serve_raw,
+    "streams": serve_streams,
+    "easynetwork": serve_easynetwork,
+}
+
+
+def main(name: str, loop: str) -> None:
+    async def serve() -> None:
+        await CONTENDERS[name]()
+
+    if loop == "uvloop":
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    else:
+        asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
