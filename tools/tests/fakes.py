@@ -39,7 +39,7 @@ dependencies = [{dependencies}]
 [project.optional-dependencies]
 fast = ["uvloop>=0.21"]
 [dependency-groups]
-test = ["hypothesis>=6"]
+test = ["pytest>=8"]
 [tool.hatch.envs.default]
 installer = "uv"
 [tool.hatch.build.targets.wheel]

@@ -100,7 +100,7 @@ def test_sibling_of_which_only_a_part_may_be_used(tmp_path: Path) -> None:
 
 
 def test_tests_may_use_the_dependency_groups_and_no_more(tmp_path: Path) -> None:
-    files = {"packages/en-lower/tests/test_frames.py": "import hypothesis\nimport pytest\nimport easynetwork.upper\n"}
+    files = {"packages/en-lower/tests/test_frames.py": "import pytest\n\nimport easynetwork.upper\n"}
 
     [fault] = check_boundaries(fake_workspace(tmp_path, files))
 

@@ -26,7 +26,6 @@ from .workspace import Member, Workspace, canonical_name
 __all__ = ("check_boundaries",)
 
 NAMESPACE = "easynetwork"
-_TEST_TOOLS = {"pytest", "anyio"}  # what runs the tests: the same for every package
 
 
 def check_boundaries(workspace: Workspace) -> list[Fault]:
@@ -73,7 +72,7 @@ class _Rules:
         self._only: dict[str, list[str]] = narrowed.get("only", {})
         self._always = {member.name} | {requirement.name for requirement in member.dependencies}
         self._with_extra = self._always | {requirement.name for requirement in member.optional_dependencies}
-        self._in_tests = self._with_extra | {requirement.name for requirement in member.test_dependencies} | _TEST_TOOLS
+        self._in_tests = self._with_extra | {requirement.name for requirement in member.test_dependencies}
 
     def check(self) -> Iterator[Fault]:
         for path in self._member.modules:
