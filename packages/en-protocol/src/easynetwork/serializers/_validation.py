@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import codecs
+from typing import cast
 
 __all__ = (
     "DEFAULT_LIMIT",
     "check_encoding",
+    "check_exception_types",
     "check_instance",
     "check_positive_int",
     "check_separator",
@@ -63,3 +65,13 @@ def check_unicode_errors(errors: object) -> str:
 def check_instance(name: str, value: object, cls: type[object]) -> None:
     if not isinstance(value, cls):
         raise TypeError(f"{name}: expected {cls.__name__}, got {type(value).__name__}")
+
+
+def check_exception_types(
+    name: str, value: type[Exception] | tuple[type[Exception], ...]
+) -> type[Exception] | tuple[type[Exception], ...]:
+    given: object = value
+    types = cast("tuple[object, ...]", given) if isinstance(given, tuple) else (given,)
+    if not types or not all(isinstance(item, type) and issubclass(item, Exception) for item in types):
+        raise TypeError(f"{name}: expected an exception class or a tuple of them, got {value!r}")
+    return value

@@ -7,10 +7,11 @@ from abc import abstractmethod
 from collections.abc import Generator
 from typing import Any, TypeVar
 
+from ._file_based import FileBasedPacketSerializer
 from ._validation import DEFAULT_LIMIT, check_positive_int, check_separator
 from .framing import FixedSizeFramer, FramedPacketSerializer, SeparatorFramer
 
-__all__ = ("AutoSeparatedPacketSerializer", "FixedSizePacketSerializer")
+__all__ = ("AutoSeparatedPacketSerializer", "FileBasedPacketSerializer", "FixedSizePacketSerializer")
 
 _SentT_contra = TypeVar("_SentT_contra", contravariant=True)
 _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)

@@ -45,8 +45,8 @@ class Framer(ABC):
         Only the bytes before `stop` count. A caller that got -1 asks again for the same frame, with more bytes.
 
         Raises:
-            LimitOverrunError: The frame is too long. Its ``remaining_data`` are a tail of the bytes before `stop`.
-            FrameBoundaryLostError: The end of the frame will never be found.
+            IncrementalDeserializeError: The frame is bad. The ``remaining_data`` are those of the bytes before `stop` that
+                do not belong to it: after a `FrameBoundaryLostError` none, because its end will never be found.
         """
 
     def skip_padding(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
