@@ -145,10 +145,6 @@ class Synchronization(metaclass=ABCMeta):
     def create_lock(self) -> ILock:
         """Makes a lock."""
 
-    def create_fair_lock(self) -> ILock:
-        """Makes a lock that wakes its waiters in the order of their arrival. A backend whose `create_lock` does not, overrides this."""
-        return self.create_lock()
-
     @abstractmethod
     def create_event(self) -> IEvent:
         """Makes an event, not set."""

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import socket as _socket
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple
+
+from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.api_async.backend.abc import TaskInfo
+from easynetwork.lowlevel.api_async.backend.anyio_backend import AnyIOBackend
+
+from .connect import connect_tcp, wrap_tcp_socket
+from .listeners import open_tcp_listeners
+from .tasks import finish_first, yield_first
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.datagrams import DatagramEndpoint, DatagramListener
+    from easynetwork.lowlevel.streams import ByteStream, StreamListener
+
+__all__ = ("AsyncIOBackend",)
+
+Args = TypeVarTuple("Args")
+T = TypeVar("T")
+
+
+class AsyncIOBackend(AnyIOBackend):
+    """The backend for asyncio event loops, uvloop's among them."""
+
+    def bootstrap(
+        self,
+        coro_func: Callable[[*Args], Coroutine[Any, Any, T]],
+        *args: *Args,
+        runner_options: Mapping[str, Any] | None = None,
+    ) -> T:
+        _refuse_nested_loops()
+        with asyncio.Runner(**(runner_options or {})) as runner:
+            return runner.run(_call(coro_func, args))
+
+    # what anyio does too, but only for its own cancellation, or at the price of a search for the backend
+
+    def current_time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def get_cancelled_exc_class(self) -> type[BaseException]:
+        return asyncio.CancelledError
+
+    async def ignore_cancellation(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return await finish_first(coroutine)
+
+    async def cancel_shielded_coro_yield(self) -> None:
+        await yield_first()
+
+    def get_current_task(self) -> TaskInfo:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("no task is running")
+        return TaskInfo(id(task), task.get_name(), task.get_coro())
+
+    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
+        loop = asyncio.get_running_loop()
+        return lambda func: loop.call_soon_threadsafe(_call_outside_tasks, func)
+
+    # sockets
+
+    async def create_tcp_connection(
+        self,
+        host: str,
+        port: int,
+        *,
+        local_address: tuple[str, int] | None = None,
+        happy_eyeballs_delay: float | None = None,
+    ) -> ByteStream:
+        return await connect_tcp(
+            self, host, port, local_address=local_address, happy_eyeballs_delay=happy_eyeballs_delay
+        )
+
+    async def create_tcp_listeners(
+        self,
+        host: str | Sequence[str] | None,
+        port: int,
+        backlog: int,
+        *,
+        reuse_port: bool = False,
+    ) -> Sequence[StreamListener]:
+        return await open_tcp_listeners(self, host, port, backlog, reuse_port=reuse_port)
+
+    async def wrap_stream_socket(self, socket: _socket.socket) -> ByteStream:
+        return wrap_tcp_socket(self, asyncio.get_running_loop(), socket)
+
+    async def create_udp_endpoint(
+        self,
+        remote_host: str,
+        remote_port: int,
+        *,
+        local_address: tuple[str, int] | None = None,
+        family: int = _socket.AF_UNSPEC,
+    ) -> DatagramEndpoint:
+        _not_released()
+
+    async def create_udp_listeners(
+        self,
+        host: str | Sequence[str] | None,
+        port: int,
+        *,
+        reuse_port: bool = False,
+    ) -> Sequence[DatagramListener]:
+        _not_released()
+
+    async def wrap_connected_datagram_socket(self, socket: _socket.socket) -> DatagramEndpoint:
+        _not_released()
+
+    def _no_unix_sockets(self) -> NoReturn:
+        _not_released()
+
+
+def _refuse_nested_loops() -> None:
+    # asyncio.Runner refuses too, but only when it has made an event loop that it then cannot close.
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("an event loop is running in this thread already")
+
+
+def _call_outside_tasks(func: Callable[[], object]) -> None:
+    # anyio asks sniffio, if it is there, which event loop it is on; sniffio sees asyncio only in tasks, and a callback is none.
+    sniffio: Any = sys.modules.get("sniffio")
+    if sniffio is not None:
+        sniffio.current_async_library_cvar.set("asyncio")
+    func()
+
+
+async def _call(coro_func: Callable[[*Args], Coroutine[Any, Any, T]], args: tuple[*Args]) -> T:
+    return await coro_func(*args)
+
+
+def _not_released() -> NoReturn:
+    raise UnsupportedOperation("UDP and Unix sockets are not in this release of en-backend-asyncio")
