@@ -6,6 +6,10 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from easynetwork.serializers._validation import check_instance, check_positive_int
+from easynetwork.serializers.composite import (
+    StapledBufferedIncrementalPacketSerializer,
+    StapledIncrementalPacketSerializer,
+)
 from easynetwork.serializers.framing import FramedPacketSerializer
 
 from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol, StreamProtocolBase
@@ -115,11 +119,15 @@ def make_receiver(
 # What the fast way bypasses: if a subclass has changed any of it, the general way calls the subclass's version.
 _CHUNK_METHODS = ("build_packet_from_chunks",)
 _BUFFER_METHODS = ("create_buffer", "build_packet_from_buffer")
+# They only hand on what they are asked. Their subclasses may do more.
+_STAPLED: tuple[type[object], ...] = (StapledIncrementalPacketSerializer, StapledBufferedIncrementalPacketSerializer)
 _SERIALIZER_METHODS = ("incremental_deserialize", "create_deserializer_buffer", "buffered_incremental_deserialize")
 
 
 def _framed_serializer(protocol: AnyStreamProtocolType[Any, Any]) -> FramedPacketSerializer[Any, Any] | None:
     serializer = protocol.serializer
+    if isinstance(serializer, StapledIncrementalPacketSerializer) and type(serializer) in _STAPLED:
+        serializer = serializer.received_packet_serializer
     if not isinstance(serializer, FramedPacketSerializer):
         return None
     if not _inherits(serializer, FramedPacketSerializer, _SERIALIZER_METHODS):
