@@ -30,7 +30,7 @@ _OPENING_BRACKETS = b"[{"
 
 
 class JSONFramer(Framer):
-    """Objects, arrays and strings end with their bracket or quote, other values before white space.
+    """Objects, arrays and strings end with their bracket or quote, other values with a white space, which does not count.
 
     Args:
         limit: The greatest length of a document in bytes.
@@ -46,6 +46,7 @@ class JSONFramer(Framer):
         self._document: int | None = None
         self._scanned = 0
         self._is_bare = False
+        self._trailing = 0  # bytes of the frame that do not count
         self._in_string = False
         self._depth = 0
 
@@ -55,8 +56,8 @@ class JSONFramer(Framer):
         assert self._document is not None
         position = start + self._scanned
         end = self._scan_bare(buffer, position, stop) if self._is_bare else self._scan(buffer, position, stop)
-        size = (stop if end < 0 else end) - start - self._document
-        if size > self._limit:
+        counted = stop if end < 0 else end - self._trailing
+        if counted - start - self._document > self._limit:
             self._reset()
             raise LimitOverrunError(f"The document is longer than the limit of {self._limit} bytes", b"", 0)
         if end < 0:
@@ -83,6 +84,7 @@ class JSONFramer(Framer):
             position += 1
         elif first not in _OPENING_BRACKETS:
             self._is_bare = True
+            self._trailing = 1
         self._scanned = position - start
         return True
 
@@ -91,7 +93,7 @@ class JSONFramer(Framer):
     def _scan_bare(self, buffer: bytes | bytearray, position: int, stop: int) -> int:
         match = _WHITE_SPACE.search(buffer, position, stop)
         self._scanned = stop
-        return -1 if match is None else match.start()
+        return -1 if match is None else match.end()
 
     def _scan(self, buffer: bytes | bytearray, position: int, stop: int) -> int:
         while True:
