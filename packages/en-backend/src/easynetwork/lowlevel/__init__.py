@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that servers and clients stand on: streams, sockets, the backend interfaces and what all backends share."""
+"""The ground that servers and clients stand on: streams, sockets, and the interface to event loops."""

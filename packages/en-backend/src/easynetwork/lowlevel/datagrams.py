@@ -39,7 +39,7 @@ class DatagramEndpoint(_DatagramSocket):
 
         Raises:
             TimeoutError: nothing came before the deadline.
-            OSError: the peer could not be reached (an ICMP error), or the socket was closed, also by another task meanwhile.
+            OSError: the peer could not be reached (an ICMP error), or the socket was closed, maybe by another task.
         """
 
     @abstractmethod

@@ -32,8 +32,8 @@ class AsyncExecutor(Generic[T_Executor]):
     Args:
         executor: the executor, which is this object's to shut down.
         backend: the running backend, its name, or None to find it.
-        handle_contexts: whether functions see the caller's context variables. Must be False if they run in other processes,
-            where a context cannot go.
+        handle_contexts: whether functions see the caller's context variables. Must be False if they run in other
+            processes, where a context cannot go.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AsyncExecutor(Generic[T_Executor]):
         return self._backend
 
     async def run(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls ``func(*args, **kwargs)`` in the executor and waits for the result, with the cancellation of `unwrap_future`."""
+        """Calls ``func(*args, **kwargs)`` in the executor and waits for the result, as `unwrap_future` does."""
         return await unwrap_future(self._submit(func, *args, **kwargs), self._backend)
 
     def map(self, func: Callable[..., T], *iterables: Iterable[Any]) -> AsyncGenerator[T, None]:

@@ -39,18 +39,19 @@ async def connect_first(
         backend: the running backend.
         addresses: in the order of preference.
         connect: makes one attempt, and leaves nothing open if it fails or is cancelled.
-        delay: seconds before the next attempt starts while one is pending; it starts at once when that one fails. None is the RFC's.
+        delay: seconds before the next attempt starts while one is pending; it starts at once when that one fails.
+            None is the RFC's.
 
     Raises:
-        OSError: all attempts have failed. The message names every address; the errors are the cause, as an `ExceptionGroup`. If
-            they all have the same ``errno``, this is of that kind (for instance `ConnectionRefusedError`).
+        OSError: all attempts have failed. The message names every address; the errors are its cause, in a group.
+            If they all have the same ``errno``, this is of that kind (for instance `ConnectionRefusedError`).
     """
     race = _Race(backend, connect, CONNECTION_ATTEMPT_DELAY if delay is None else delay)
     return await race.run(interleave_families(addresses))
 
 
 def interleave_families(addresses: Iterable[AddressInfo]) -> list[AddressInfo]:
-    """The same addresses, with the families taking turns; each family keeps its order, and the first address stays first."""
+    """The same addresses, with the families taking turns; each keeps its order, and the first address stays first."""
     families: dict[Any, list[AddressInfo]] = {}
     for address in addresses:
         families.setdefault(address[0], []).append(address)
@@ -95,7 +96,7 @@ class _Race(Generic[T]):
         except OSError as exc:
             self._failures.append((address, exc))
             failed.set()
-        except Exception as exc:  # noqa: BLE001 - a bad argument or a bug, raised by run(); other addresses would not help
+        except Exception as exc:  # a bad argument or a bug: other addresses would not help
             self._crash = exc
             self._scope.cancel()
         else:

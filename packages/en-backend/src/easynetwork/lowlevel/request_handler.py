@@ -25,7 +25,7 @@ class RecvParams:
     """
 
     timeout: float | None = None
-    """Seconds within which the whole packet must have come, or `TimeoutError` is thrown in; None waits without limit."""
+    """Seconds within which the whole packet must have come, or `TimeoutError` is thrown in; None is no limit."""
 
     recv_with_ancillary: RecvAncillaryDataParams | None = None
     """Also receive control messages, where the transport has them."""

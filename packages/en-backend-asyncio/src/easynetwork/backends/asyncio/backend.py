@@ -125,7 +125,7 @@ def _refuse_nested_loops() -> None:
 
 
 def _call_outside_tasks(func: Callable[[], object]) -> None:
-    # anyio asks sniffio, if it is there, which event loop it is on; sniffio sees asyncio only in tasks, and a callback is none.
+    # If sniffio is there, anyio asks it for the event loop; it sees asyncio only in tasks, and a callback is none.
     sniffio: Any = sys.modules.get("sniffio")
     if sniffio is not None:
         sniffio.current_async_library_cvar.set("asyncio")

@@ -42,8 +42,9 @@ async def yield_first() -> None:
 
 
 def _deliver_at_next_wait(cancellation: asyncio.CancelledError) -> None:
-    # The same request once more, not another one: asyncio.timeout() and asyncio.TaskGroup count them. Known doubt: before
-    # Python 3.13 uncancel() does not withdraw it, so asyncio.timeout() cannot swallow it if nothing is awaited in the rest of its block.
+    # The same request once more, not another one: asyncio.timeout() and asyncio.TaskGroup count them. Known doubt:
+    # before Python 3.13 uncancel() does not withdraw it, so asyncio.timeout() cannot swallow its own if nothing is
+    # awaited in the rest of its block.
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()

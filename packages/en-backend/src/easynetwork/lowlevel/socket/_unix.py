@@ -9,7 +9,7 @@ from typing import NamedTuple
 __all__ = ("RawUnixSocketAddress", "UnixCredentials", "UnixSocketAddress")
 
 RawUnixSocketAddress = str | bytes
-"""What the `socket` module gives and takes: a path, ``b"\\0name"`` for an abstract name, or nothing for an unnamed socket."""
+"""What the `socket` module gives and takes: a path, ``b"\\0name"`` (an abstract name), or nothing (unnamed)."""
 
 
 class UnixCredentials(NamedTuple):
@@ -22,7 +22,7 @@ class UnixCredentials(NamedTuple):
 
 
 class UnixSocketAddress:
-    """The address of a Unix socket: a path, an abstract name (Linux), or none. Immutable; ``UnixSocketAddress()`` is unnamed."""
+    """The address of a Unix socket: a path, an abstract name (Linux), or none (``UnixSocketAddress()``). Immutable."""
 
     def __init__(self) -> None:
         self._raw: RawUnixSocketAddress = ""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
@@ -46,7 +47,8 @@ class AnyIOTask(Task[T], Generic[T]):
             with self._scope:
                 self._result = await self._keep_error(coro_func(*args))
         except self._backend.get_cancelled_exc_class():
-            pass  # see AnyIOTaskGroup._contain
+            if not _is_stray_cancellation():
+                raise
         finally:
             self._ended.set()
             del self  # an error's traceback would keep the task alive, and the task its error
@@ -137,12 +139,17 @@ class AnyIOTaskGroup(TaskGroup):
         return task
 
     async def _contain(self, coro_func: Callable[[*Args], Coroutine[Any, Any, object]], args: tuple[*Args]) -> None:
-        # A cancellation that nobody asked this group for (somebody awaited a cancelled asyncio task, for instance) would make
-        # anyio cancel all the others. When the group is cancelled, its `async with` block is told without the tasks' help.
         try:
             await coro_func(*args)
         except self._backend.get_cancelled_exc_class():
-            pass
+            if not _is_stray_cancellation():
+                raise
+
+
+def _is_stray_cancellation() -> bool:
+    # No scope around the task is cancelled. Awaiting a cancelled asyncio task raises such an error, or joining a task
+    # that was cancelled; if it left, anyio would cancel all the other tasks of the group.
+    return anyio.current_effective_deadline() > -math.inf
 
 
 def _name_of(func: Callable[..., object]) -> str:

@@ -171,7 +171,7 @@ class Threads(metaclass=ABCMeta):
     ) -> T:
         """Calls ``func(*args)`` in a worker thread, in a copy of the caller's context, and waits for the result.
 
-        If this is cancelled, it waits for the function all the same, and its result is returned before the cancellation is
+        If this is cancelled, it waits for the function all the same and returns its result before the cancellation is
         delivered; with ``abandon_on_cancel`` it leaves at once, and the thread finishes alone.
         """
 

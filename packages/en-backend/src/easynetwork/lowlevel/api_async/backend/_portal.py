@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A threads portal over any event loop that other threads can make call a function.
 
-anyio's `BlockingPortal` is not used: its ``start_task_soon()`` waits for the event loop, and a worker thread that reports to an event loop
-which is itself waiting for that thread would hang both.
+anyio's `BlockingPortal` is not used: its ``start_task_soon()`` waits for the event loop, and a worker that reports to
+an event loop which is itself waiting for that thread would hang both.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class EventLoopPortal(ThreadsPortal):
                 future.cancel()
                 future.set_running_or_notify_cancel()
                 raise
-            except BaseException as exc:  # noqa: BLE001 - goes to the one who waits for the future
+            except BaseException as exc:  # goes to the one who waits for the future
                 _fail(future, exc)
             else:
                 if future.set_running_or_notify_cancel():
@@ -127,7 +127,7 @@ def _call(func: Callable[[], T], future: concurrent.futures.Future[T]) -> None:
         return
     try:
         result = func()
-    except BaseException as exc:  # noqa: BLE001 - goes to the one who waits for the future
+    except BaseException as exc:  # goes to the one who waits for the future
         _fail(future, exc)
     else:
         if future.set_running_or_notify_cancel():

@@ -14,7 +14,7 @@ __all__ = ("CancelScope",)
 class CancelScope(metaclass=ABCMeta):
     """A ``with`` block that can be cancelled as a whole, at once or at a deadline.
 
-    Cancellation is a state: every wait inside is interrupted until the block is left, and the block swallows its own cancellation.
+    Cancellation is a state: every wait inside is interrupted until the block is left, which swallows its cancellation.
     Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; `math.inf` is none.
     """
 
@@ -42,7 +42,7 @@ class CancelScope(metaclass=ABCMeta):
 
     @abstractmethod
     def cancelled_caught(self) -> bool:
-        """Tells whether the scope swallowed its cancellation. False while it is open, and if the block ended before noticing."""
+        """Tells, once the scope is closed, whether it swallowed its cancellation. A block may end before it notices."""
 
     @abstractmethod
     def when(self) -> float:

@@ -35,7 +35,9 @@ class NameResolution(Threads):
         proto: int = 0,
         flags: int = 0,
     ) -> list[tuple[Any, Any, int, str, Any]]:
-        """Like `socket.getaddrinfo`, in a worker thread, which a cancelled call leaves behind. Numeric addresses need no thread.
+        """Like `socket.getaddrinfo`, in a worker thread, which a cancelled call leaves behind.
+
+        Numeric addresses need no thread.
 
         Raises:
             OSError: the name cannot be resolved (`socket.gaierror`).
@@ -92,7 +94,7 @@ class StreamSockets(metaclass=ABCMeta):
         *,
         reuse_port: bool = False,
     ) -> Sequence[StreamListener]:
-        """Listens on every address of ``host``; None or an empty name means all interfaces. Either all are open, or none.
+        """Listens on every address of ``host``, or on none if one fails. None or an empty name means all interfaces.
 
         Args:
             host: name or address, or several.
@@ -157,7 +159,7 @@ class DatagramSockets(metaclass=ABCMeta):
 
 
 class UnixSockets:
-    """Unix sockets, which a backend need not have. ``mode`` sets the permissions of the socket file; None leaves the default."""
+    """Unix sockets, which a backend need not have. ``mode`` is the permissions of the socket file, None the default."""
 
     async def create_unix_stream_connection(self, path: UnixPath, *, local_path: UnixPath | None = None) -> ByteStream:
         """Connects to ``path``, from ``local_path`` if given.

@@ -61,13 +61,13 @@ class Task(Generic[T_co], metaclass=ABCMeta):
 
     @abstractmethod
     async def join_or_cancel(self) -> T_co:
-        """Like `join`, but if this is cancelled, the task is cancelled too, and has ended before the cancellation goes on."""
+        """Like `join`, but if this is cancelled, so is the task, which has ended before the cancellation goes on."""
 
 
 class TaskGroup(metaclass=ABCMeta):
     """An ``async with`` block that is not left before all tasks in it have ended.
 
-    If a task or the block itself raises, the others are cancelled, and the errors leave together as an `ExceptionGroup`.
+    If a task or the block itself raises, the others are cancelled, and the errors leave together as `ExceptionGroup`.
     A task that ends by a cancellation of its own is no error and disturbs nobody; if the whole group is cancelled, one
     cancellation leaves, however many tasks there were.
     """

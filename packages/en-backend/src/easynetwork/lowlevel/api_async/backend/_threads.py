@@ -19,8 +19,8 @@ T = TypeVar("T")
 class ThreadsPortal(metaclass=ABCMeta):
     """The way from other threads into the event loop; open inside its ``async with`` block.
 
-    What is called runs in the event loop thread, in a copy of the caller's context. Every method raises `RuntimeError` when it is
-    called in the event loop thread itself, which would wait for itself, or while the portal is not open.
+    What is called runs in the event loop thread, in a copy of the caller's context. Every method raises `RuntimeError`
+    when it is called in the event loop thread, which would wait for itself, or while the portal is not open.
     """
 
     @abstractmethod

@@ -36,12 +36,12 @@ class AsyncBackend(
 ):
     """All that easynetwork asks of an event loop, and what request handlers get from ``client.backend()``.
 
-    Except for `bootstrap` and the creation of locks and events, everything needs the event loop to be running. A backend keeps no state
-    of its own: one instance serves every event loop of its kind, in every thread.
+    Except for `bootstrap` and the creation of locks and events, everything needs the event loop to be running.
+    A backend keeps no state of its own: one instance serves every event loop of its kind, in every thread.
     """
 
     def create_fair_lock(self) -> ILock:
-        """Makes a lock that is handed over in the order of the requests, and is cheap enough to be taken for each packet.
+        """Makes a lock that is handed over in the order of the requests, cheap enough to be taken for each packet.
 
         It does not suspend while it is free, and does not know its owner: a task that takes it twice waits for itself.
         """

@@ -78,5 +78,6 @@ def _running_library() -> str:
         asyncio.get_running_loop()
         return "asyncio"
     raise RuntimeError(
-        "no event loop is running that could decide for a backend; pass backend='asyncio', backend='trio' or an AsyncBackend"
+        "no event loop is running that could decide for a backend;"
+        " pass backend='asyncio', backend='trio' or an AsyncBackend"
     )
