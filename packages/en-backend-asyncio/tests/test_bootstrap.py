@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.utils import ensure_backend, new_builtin_backend
+
+
+@pytest.fixture
+def runner_options(anyio_backend: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    return anyio_backend[1]
+
+
+async def add(a: int, b: int) -> int:
+    await asyncio.sleep(0)
+    return a + b
+
+
+def test_the_entry_point_leads_here() -> None:
+    assert isinstance(new_builtin_backend("asyncio"), AsyncIOBackend)
+
+
+def test_bootstrap_runs_a_program(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    assert backend.bootstrap(add, 1, 2, runner_options=runner_options) == 3
+
+
+def test_bootstrap_needs_no_options(backend: AsyncBackend) -> None:
+    assert backend.bootstrap(add, 1, 2) == 3
+
+
+def test_options_go_to_the_runner(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    async def main() -> tuple[asyncio.AbstractEventLoop, bool]:
+        loop = asyncio.get_running_loop()
+        return loop, loop.get_debug()
+
+    loop, debug = backend.bootstrap(main, runner_options={**runner_options, "debug": True})
+
+    assert type(loop) is type(closed(runner_options["loop_factory"]()))
+    assert debug
+
+
+def test_the_running_loop_finds_its_backend(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    async def main() -> AsyncBackend:
+        return ensure_backend(None)
+
+    assert backend.bootstrap(main, runner_options=runner_options) is new_builtin_backend("asyncio")
+
+
+def test_programs_do_not_nest(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="running"):
+            backend.bootstrap(add, 1, 2, runner_options=runner_options)
+
+    backend.bootstrap(main, runner_options=runner_options)
+
+
+def test_the_program_s_error_comes_out_as_it_is(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    async def main() -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        backend.bootstrap(main, runner_options=runner_options)
+
+
+def test_ctrl_c_cancels_the_program(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        try:
+            async with backend.create_task_group() as group:
+                await group.start(backend.sleep_forever)
+                signal.raise_signal(signal.SIGINT)
+                await backend.sleep_forever()
+        except asyncio.CancelledError:
+            ended.append("in order")
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        backend.bootstrap(main, runner_options=runner_options)
+
+    assert ended == ["in order"]
+
+
+def test_udp_and_unix_sockets_say_that_they_are_not_here(backend: AsyncBackend) -> None:
+    async def main() -> None:
+        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
+            await backend.create_udp_listeners(None, 0)
+        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
+            await backend.create_udp_endpoint("127.0.0.1", 9)
+        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
+            await backend.create_unix_stream_connection("/nowhere")
+        with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(UnsupportedOperation, match="en-backend"):
+            await backend.wrap_connected_datagram_socket(sock)
+
+    backend.bootstrap(main)
+
+
+def closed(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    loop.close()
+    return loop
