@@ -198,8 +198,8 @@ async def test_scopes_of_both_kinds_nest(backend: AsyncBackend) -> None:
             async with asyncio.timeout(0):
                 await backend.sleep_forever()
         async with asyncio.timeout(60):
-            with backend.move_on_after(0) as inner:
+            with (inner := backend.move_on_after(0)):
                 await backend.sleep_forever()
+            assert inner.cancelled_caught()
 
-    assert inner.cancelled_caught()
     assert not outer.cancel_called()

@@ -80,7 +80,7 @@ async def test_what_is_called_can_start_tasks(backend: AsyncBackend) -> None:
         ran.set()
 
     async with backend.create_task_group() as group, backend.create_threads_portal() as portal:
-        await backend.run_in_thread(portal.run_sync, group.start_soon, task)
+        await backend.run_in_thread(lambda: portal.run_sync(lambda: group.start_soon(task)))
         await ran.wait()
 
 
@@ -170,12 +170,14 @@ async def test_closing_waits_for_what_was_accepted(backend: AsyncBackend) -> Non
 
 
 async def test_a_cancelled_portal_cancels_what_runs(backend: AsyncBackend) -> None:
+    futures: list[concurrent.futures.Future[None]] = []
+
     with backend.open_cancel_scope() as scope:
         async with backend.create_threads_portal() as portal:
-            future = await backend.run_in_thread(portal.run_coroutine_soon, backend.sleep_forever)
+            futures.append(await backend.run_in_thread(portal.run_coroutine_soon, backend.sleep_forever))
             scope.cancel()
 
-    assert future.cancelled()
+    assert futures[0].cancelled()
 
 
 async def test_a_worker_may_finish_while_the_loop_waits_for_it(backend: AsyncBackend) -> None:

@@ -47,7 +47,7 @@ class BareBackend(AnyIOBackend):
     async def create_tcp_listeners(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
-    async def wrap_stream_socket(self, *_: Any) -> NoReturn:
+    async def wrap_stream_socket(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
     async def create_udp_endpoint(self, *_: Any, **__: Any) -> NoReturn:
@@ -56,7 +56,7 @@ class BareBackend(AnyIOBackend):
     async def create_udp_listeners(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
-    async def wrap_connected_datagram_socket(self, *_: Any) -> NoReturn:
+    async def wrap_connected_datagram_socket(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
 

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from easynetwork.exceptions import UnsupportedOperation
-from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskInfo
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, Task, TaskInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -190,13 +190,14 @@ async def test_errors_leave_as_a_group_and_cancel_the_others(backend: AsyncBacke
     async def fails() -> None:
         raise ValueError("mine")
 
+    others: list[Task[None]] = []
     with pytest.raises(ExceptionGroup) as caught:
         async with backend.create_task_group() as group:
-            other = await group.start(backend.sleep_forever)
+            others.append(await group.start(backend.sleep_forever))
             group.start_soon(fails)
 
     assert [repr(exc) for exc in caught.value.exceptions] == ["ValueError('mine')"]
-    assert other.cancelled()
+    assert others[0].cancelled()
 
 
 async def test_join_raises_what_the_task_raised(backend: AsyncBackend) -> None:
@@ -204,13 +205,14 @@ async def test_join_raises_what_the_task_raised(backend: AsyncBackend) -> None:
         await backend.coro_yield()
         raise ValueError("mine")
 
+    tasks: list[Task[None]] = []
     with pytest.raises(ExceptionGroup):
         async with backend.create_task_group() as group:
-            task = await group.start(fails)
+            tasks.append(await group.start(fails))
 
-    assert task.done()
+    assert tasks[0].done()
     with pytest.raises(ValueError, match="mine"):
-        await task.join()
+        await tasks[0].join()
 
 
 async def test_a_cancelled_group_leaves_with_one_cancellation(backend: AsyncBackend) -> None:
@@ -354,10 +356,11 @@ async def test_run_in_thread_runs_elsewhere_with_the_context(backend: AsyncBacke
 
 
 async def test_run_in_thread_returns_before_the_cancellation(backend: AsyncBackend) -> None:
+    release = threading.Event()
+    results: list[bool] = []
+
     async with backend.create_task_group() as group:
         with backend.open_cancel_scope() as scope:
-            release = threading.Event()
-            results: list[bool] = []
 
             async def cancel() -> None:
                 scope.cancel()

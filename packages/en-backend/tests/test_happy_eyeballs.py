@@ -124,8 +124,7 @@ async def test_when_all_fail_the_error_names_every_address(backend: AsyncBackend
     with pytest.raises(OSError, match=r"'a', 80.*refused.*'b', 80.*unreachable") as caught:
         await connect_first(backend, [address("a"), address("b")], network.connect)
 
-    assert isinstance(caught.value.__cause__, ExceptionGroup)
-    assert len(caught.value.__cause__.exceptions) == 2
+    assert "(2 sub-exceptions)" in str(caught.value.__cause__)
 
 
 async def test_when_all_fail_alike_the_error_is_of_that_kind(backend: AsyncBackend) -> None:

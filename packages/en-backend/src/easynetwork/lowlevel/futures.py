@@ -43,8 +43,7 @@ class AsyncExecutor(Generic[T_Executor]):
         *,
         handle_contexts: bool = True,
     ) -> None:
-        if not isinstance(executor, concurrent.futures.Executor):
-            raise TypeError(f"executor: expected a concurrent.futures.Executor, got {executor!r}")
+        _check_executor(executor)
         self._executor = executor
         self._backend = ensure_backend(backend)
         self._handle_contexts = handle_contexts
@@ -97,6 +96,11 @@ class AsyncExecutor(Generic[T_Executor]):
         if self._handle_contexts:
             return self._executor.submit(copy_context().run, partial(func, *args, **kwargs))
         return self._executor.submit(func, *args, **kwargs)
+
+
+def _check_executor(executor: object) -> None:
+    if not isinstance(executor, concurrent.futures.Executor):
+        raise TypeError(f"executor: expected a concurrent.futures.Executor, got {executor!r}")
 
 
 async def unwrap_future(future: concurrent.futures.Future[T], backend: AsyncBackend) -> T:

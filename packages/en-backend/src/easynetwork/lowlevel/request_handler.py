@@ -32,8 +32,7 @@ class RecvParams:
 
     def __post_init__(self) -> None:
         _check_timeout(self.timeout)
-        if not isinstance(self.recv_with_ancillary, RecvAncillaryDataParams | None):
-            raise TypeError(f"recv_with_ancillary: expected RecvAncillaryDataParams, got {self.recv_with_ancillary!r}")
+        _check_ancillary(self.recv_with_ancillary)
 
 
 def _check_timeout(timeout: object) -> None:
@@ -43,3 +42,8 @@ def _check_timeout(timeout: object) -> None:
         raise TypeError(f"timeout: expected a number of seconds or None, got {timeout!r}")
     if not timeout >= 0:  # written so that NaN fails too
         raise ValueError(f"timeout: expected a number >= 0, got {timeout!r}")
+
+
+def _check_ancillary(params: object) -> None:
+    if not isinstance(params, RecvAncillaryDataParams | None):
+        raise TypeError(f"recv_with_ancillary: expected RecvAncillaryDataParams or None, got {params!r}")

@@ -33,7 +33,9 @@ class TypedAttributeProvider(anyio.TypedAttributeProvider):
     @overload
     def extra(self, attribute: T_Attr, default: T_Default) -> T_Attr | T_Default: ...
 
-    def extra(self, attribute: Any, default: object = _MISSING) -> object:
+    def extra(  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+        self, attribute: Any, default: object = _MISSING
+    ) -> object:
         """The value of ``attribute``, or ``default`` where it is not on offer.
 
         Raises:

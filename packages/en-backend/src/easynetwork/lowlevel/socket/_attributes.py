@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from ..typed_attr import TypedAttributeSet, typed_attribute
@@ -26,18 +27,20 @@ class SocketAttribute(TypedAttributeSet):
 class INETSocketAttribute(SocketAttribute):
     """What IPv4 and IPv6 sockets have."""
 
+    # They are read only, so the narrower types are safe, which pyright cannot know.
     socket: ISocket
-    sockname: IPv4SocketAddress | IPv6SocketAddress
-    peername: IPv4SocketAddress | IPv6SocketAddress
+    sockname: IPv4SocketAddress | IPv6SocketAddress  # pyright: ignore[reportIncompatibleVariableOverride]
+    peername: IPv4SocketAddress | IPv6SocketAddress  # pyright: ignore[reportIncompatibleVariableOverride]
     family: int
 
 
 class UNIXSocketAttribute(SocketAttribute):
     """What Unix sockets have."""
 
+    # They are read only, so the narrower types are safe, which pyright cannot know.
     socket: ISocket
-    sockname: UnixSocketAddress
-    peername: UnixSocketAddress
+    sockname: UnixSocketAddress  # pyright: ignore[reportIncompatibleVariableOverride]
+    peername: UnixSocketAddress  # pyright: ignore[reportIncompatibleVariableOverride]
     family: int
 
 
@@ -45,7 +48,7 @@ class TLSAttribute(TypedAttributeSet):
     """What an encrypted stream has."""
 
     sslcontext: ssl.SSLContext = typed_attribute()
-    peercert: dict[str, Any] | None = typed_attribute()
+    peercert: Mapping[str, Any] | None = typed_attribute()
     """The peer's certificate as `ssl.SSLSocket.getpeercert` gives it: empty if not verified, None if there is none."""
     cipher: tuple[str, str, int] = typed_attribute()
     """Name, protocol version and number of secret bits."""

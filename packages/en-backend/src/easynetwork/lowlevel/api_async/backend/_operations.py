@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -64,13 +64,13 @@ class Cancellation(Time):
         return self.open_cancel_scope(deadline=deadline)
 
     @contextmanager
-    def timeout(self, delay: float) -> Iterator[CancelScope]:
+    def timeout(self, delay: float) -> Generator[CancelScope, None, None]:
         """Opens a scope that is left with `TimeoutError` after ``delay`` seconds."""
         with self.timeout_at(self.current_time() + delay) as scope:
             yield scope
 
     @contextmanager
-    def timeout_at(self, deadline: float) -> Iterator[CancelScope]:
+    def timeout_at(self, deadline: float) -> Generator[CancelScope, None, None]:
         """Opens a scope that is left with `TimeoutError` at ``deadline``. Cancelled by hand, it is left silently."""
         with self.open_cancel_scope(deadline=deadline) as scope:
             yield scope

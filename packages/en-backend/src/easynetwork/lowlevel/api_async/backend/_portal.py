@@ -72,7 +72,8 @@ class EventLoopPortal(ThreadsPortal):
         **kwargs: P.kwargs,
     ) -> concurrent.futures.Future[T]:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._request(partial(self._group.start_soon, self._await, partial(coro_func, *args, **kwargs), future))
+        call = partial(coro_func, *args, **kwargs)
+        self._request(lambda: self._group.start_soon(self._await, call, future))
         return future
 
     def run_sync_soon(
