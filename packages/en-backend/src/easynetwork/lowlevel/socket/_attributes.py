@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from typing import Any
 
 from ..typed_attr import TypedAttributeSet, typed_attribute
@@ -48,7 +47,7 @@ class TLSAttribute(TypedAttributeSet):
     """What an encrypted stream has."""
 
     sslcontext: ssl.SSLContext = typed_attribute()
-    peercert: Mapping[str, Any] | None = typed_attribute()
+    peercert: dict[str, Any] | None = typed_attribute()
     """The peer's certificate as `ssl.SSLSocket.getpeercert` gives it: empty if not verified, None if there is none."""
     cipher: tuple[str, str, int] = typed_attribute()
     """Name, protocol version and number of secret bits."""
