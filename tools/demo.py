@@ -24,7 +24,7 @@ from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHa
 
 HOST = "127.0.0.1"
 WORDS = ("hello", "packets", "goodbye")
-COLUMNS = "{:8} {:10} {:9} {:32} {:48} {:>6}"
+COLUMNS = "{:8} {:10} {:9} {:24} {:32} {:>6}"
 
 Packet: TypeAlias = dict[str, Any]
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
