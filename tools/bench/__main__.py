@@ -37,7 +37,9 @@ class Result:
 def build_load_generator() -> Path:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        sys.exit("bench: the load generator is written in C, and no C compiler (cc, gcc, clang) was found; install one.")
+        sys.exit(
+            "bench: the load generator is written in C, and no C compiler (cc, gcc, clang) was found; install one."
+        )
     source, program = HERE / "load.c", HERE / "build" / "load"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         program.parent.mkdir(exist_ok=True)
@@ -55,13 +57,20 @@ def running_server(name: str, loop: str, core: int) -> Iterator[tuple[int, int]]
     """Starts a contender and gives its process number and port."""
     command = [sys.executable, HERE / "tcp_servers.py", name, loop]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # asyncio reports the connections that the load generator drops at its end
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     ) as server:
         try:
             assert server.stdout is not None
             port = server.stdout.readline()
             if not port:
-                sys.exit(f"bench: the server {name!r} on {loop} did not start; its error stands above.")
+                sys.exit(
+                    f"bench: the server {name!r} on {loop} did not start; run it alone to see why:\n  "
+                    + " ".join(map(str, command))
+                )
             yield server.pid, int(port)
         finally:
             server.kill()
@@ -96,7 +105,9 @@ def run(rounds: int, seconds: float) -> dict[tuple[str, str], list[Result]]:
 
 
 def report(results: dict[tuple[str, str], list[Result]]) -> bool:
-    print(f"TCP echo, {CONNECTIONS} connections, {MESSAGE_SIZE} bytes a message; medians of {len(next(iter(results.values())))} rounds")
+    print(
+        f"TCP echo, {CONNECTIONS} connections, {MESSAGE_SIZE} bytes a message; medians of {len(next(iter(results.values())))} rounds"
+    )
     print(f"{'loop':8} {'server':14} {'messages/s':>11} {'CPU us/message':>15} {'of ' + BASELINE:>11}")
     good = True
     for (loop, name), rounds in results.items():

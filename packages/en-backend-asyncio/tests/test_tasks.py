@@ -150,12 +150,12 @@ async def await_a_cancelled_task() -> None:
     await task
 
 
-@pytest.mark.parametrize("func", [cancel_yourself, await_a_cancelled_task])
+@pytest.mark.parametrize("deed", [cancel_yourself, await_a_cancelled_task])
 async def test_native_cancellation_of_one_task_disturbs_nobody(
-    backend: AsyncBackend, func: Callable[[], Awaitable[None]]
+    backend: AsyncBackend, deed: Callable[[], Awaitable[None]]
 ) -> None:
     async def run() -> None:
-        await func()
+        await deed()
 
     async with backend.create_task_group() as group:
         sibling = await group.start(backend.sleep_forever)

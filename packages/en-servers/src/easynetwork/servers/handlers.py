@@ -122,9 +122,7 @@ class AsyncStreamRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCMet
         """
 
     @abstractmethod
-    def handle(
-        self, client: AsyncStreamClient[_ResponseT], /
-    ) -> AsyncGenerator[RecvParams | float | None, _RequestT]:
+    def handle(self, client: AsyncStreamClient[_ResponseT], /) -> AsyncGenerator[RecvParams | float | None, _RequestT]:
         """An asynchronous generator: each ``yield`` waits for the next request.
 
         Whatever goes wrong while it waits is raised at the ``yield``: `StreamProtocolParseError` for a bad frame, `TimeoutError` for a

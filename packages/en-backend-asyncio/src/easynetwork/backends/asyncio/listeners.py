@@ -157,7 +157,9 @@ async def _resolve(
     return list(found)
 
 
-def _listen_on_all(addresses: Sequence[tuple[int, tuple[Any, ...]]], backlog: int, reuse_port: bool) -> list[_socket.socket]:
+def _listen_on_all(
+    addresses: Sequence[tuple[int, tuple[Any, ...]]], backlog: int, reuse_port: bool
+) -> list[_socket.socket]:
     sockets: list[_socket.socket] = []
     port = addresses[0][1][1]
     try:

@@ -7,7 +7,7 @@ import asyncio
 
 from easynetwork.exceptions import UnsupportedOperation
 
-__all__ = ("require_readiness",)
+__all__ = ("require_readiness", "watches_end_with_errors")
 
 
 def require_readiness(loop: asyncio.AbstractEventLoop) -> None:
@@ -21,3 +21,12 @@ def require_readiness(loop: asyncio.AbstractEventLoop) -> None:
             f"{type(loop).__name__} cannot watch sockets (it has no add_reader()); run the program on"
             " asyncio.SelectorEventLoop, for example with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         )
+
+
+def watches_end_with_errors(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tells whether ``loop`` reports an error of a socket once and then stops watching it.
+
+    uvloop does (libuv closes a poll handle at ``POLLERR``). If data came before the error, as when a peer sends and then resets, the one event
+    goes to the data, and nothing would ever tell of the error.
+    """
+    return type(loop).__module__.partition(".")[0] == "uvloop"

@@ -26,6 +26,8 @@ from easynetwork.lowlevel.socket import (
 )
 from easynetwork.lowlevel.streams import ByteStream, GetBuffer
 
+from .readiness import watches_end_with_errors
+
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
@@ -44,6 +46,10 @@ _LOST_CONNECTION: Final = frozenset(
 )
 
 
+_WATCH_RENEWAL: Final = 0.1
+"""Seconds after which a read that waits makes sure that its socket is still watched, on loops that may have stopped (10 a second at most)."""
+
+
 class SocketStream(ByteStream):
     """A `ByteStream` over a connected, non-blocking TCP socket, which it owns from now on."""
 
@@ -60,6 +66,8 @@ class SocketStream(ByteStream):
         self._read_argument: Any = None
         self._read_buffer = memoryview(b"")
         self._watched = False
+        self._renews_watch = watches_end_with_errors(loop)
+        self._renewal: asyncio.TimerHandle | None = None
         self._unclaimed: bytes | OSError | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +110,8 @@ class SocketStream(ByteStream):
         if not self._watched:
             self._loop.add_reader(self._fd, self._on_readable)
             self._watched = True
+        if self._renews_watch and self._renewal is None:
+            self._renewal = self._loop.call_later(_WATCH_RENEWAL, self._renew_watch)
         self._read = read
         self._read_argument = argument
         if deadline is not None:
@@ -137,6 +147,13 @@ class SocketStream(ByteStream):
             waiter.set_exception(exc)
         else:
             waiter.set_result(data)
+
+    def _renew_watch(self) -> None:
+        """Each wait is renewed once, some time after it began; that is enough, because a watch that lives reports the next event."""
+        self._renewal = None
+        if self._watched and self._reader is not None:
+            self._loop.remove_reader(self._fd)  # without this uvloop complains of the handle that it closed itself
+            self._loop.add_reader(self._fd, self._on_readable)
 
     def _keep_unclaimed(self, waiter: asyncio.Future[Any]) -> None:
         """The read was done when its task was cancelled: the next call gets what it brought."""
@@ -279,9 +296,10 @@ class SocketStream(ByteStream):
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
             self._socket.close()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._renewal = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 

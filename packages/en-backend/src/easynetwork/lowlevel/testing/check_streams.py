@@ -122,8 +122,10 @@ async def _receive_into_fills_a_buffer_that_is_made_on_demand(
     assert sizes[0] in (1, 2), sizes
     rest = await _read_exactly(theirs, 2 - sizes[0]) if sizes[0] < 2 else b""
     assert bytes(buffer[: sizes[0]]) + rest == b"ab"
-    await ours.aclose()
-    assert await theirs.receive_into(get_buffer) == 0
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(ours.aclose)
+        assert await theirs.receive_into(get_buffer) == 0
+        await theirs.aclose()
 
 
 async def _much_data_waits_for_the_reader(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:

@@ -102,19 +102,21 @@ class TLSEngine:
         if self._ended:
             return end
         try:
-            return read(argument)
+            data = read(argument)
         except _ssl.SSLWantReadError:
             return None
-        except _ssl.SSLZeroReturnError:
-            self._ended = True
-            return end
         except _ssl.SSLError as exc:
             self._ended = True
             if not _is_end(exc):
-                raise ConnectionAbortedError(f"the TLS connection failed: {exc.reason or 'protocol violation'}") from exc
+                raise ConnectionAbortedError(
+                    f"the TLS connection failed: {exc.reason or 'protocol violation'}"
+                ) from exc
             if self._standard_compatible:
                 raise TruncatedStreamError("the TLS connection ended without a closing alert (close_notify)") from None
             return end
+        if not data:
+            self._ended = True
+        return data
 
     def write(self, plaintext: memoryview) -> None:
         """Encrypts ``plaintext`` (not empty, at most `PLAINTEXT_SIZE` bytes) into the output.

@@ -30,6 +30,7 @@ class TLSStream(ByteStream):
         self._engine = engine
         self._options = options
         self._flush_lock = FairLock(stream.backend())
+        self._receiving = False
         self._sending = False
         self._closing = False
 
@@ -98,16 +99,22 @@ class TLSStream(ByteStream):
         return self._receive(lambda get: self._engine.read_into(get()), get_buffer, deadline)
 
     async def _receive(self, read: Callable[[Any], _T | None], argument: Any, deadline: float | None) -> _T:
-        while True:
-            if self.is_closing():
-                raise ConnectionAbortedError("the stream was closed on this side")
-            if not self._engine.wants_input:
-                data = read(argument)
-                if self._engine.has_output:  # an answer of the protocol itself, as to a key update
-                    await self._flush()
-                if data is not None:
-                    return data
-            self._engine.feed(await self._stream.receive(CIPHERTEXT_SIZE, deadline))
+        if self._receiving:
+            raise BusyResourceError("another task is receiving from this stream")
+        self._receiving = True
+        try:
+            while True:
+                if self.is_closing():
+                    raise ConnectionAbortedError("the stream was closed on this side")
+                if not self._engine.wants_input:
+                    data = read(argument)
+                    if self._engine.has_output:  # an answer of the protocol itself, as to a key update
+                        await self._flush()
+                    if data is not None:
+                        return data
+                self._engine.feed(await self._stream.receive(CIPHERTEXT_SIZE, deadline))
+        finally:
+            self._receiving = False
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._sending:
@@ -157,9 +164,9 @@ class TLSStream(ByteStream):
             raise
 
     async def _say_goodbye(self) -> None:
-        if self._options.standard_compatible:
+        if self._options.standard_compatible and not self._receiving:
             await self._until_done(self._engine.close)
-        else:
+        else:  # a task that receives would get the answer; closing the stream below is what wakes it
             self._engine.close()
             await self._flush()
 

@@ -43,7 +43,8 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
     ) -> None:
         self._stream = stream
         self._protocol = protocol
-        self._receiver = make_receiver(protocol, max_recv_size)
+        self._receiver = receiver = make_receiver(protocol, max_recv_size)
+        self._buffer_receiver = receiver if isinstance(receiver, BufferReceiver) else None
         self._max_recv_size = max_recv_size
         self._attributes = attributes
         self._send_lock = FairLock(stream.backend())
@@ -73,30 +74,29 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             What is to be thrown in at the ``yield``.
         """
         deadline = None if wish is None else self._deadline(wish)
-        receiver = self._receiver
         if monotonic() >= self._turn_ends:
             await self._give_turn()
-        while not self.is_closing():
-            packet = receiver.next_packet()
-            if packet is not NEED_DATA:
-                return packet
-            if receiver.ended:
-                break
-            try:
-                if isinstance(receiver, BufferReceiver):
-                    size = await self._stream.receive_into(receiver.get_buffer, deadline)
-                    if not size:
-                        break
-                    receiver.buffer_updated(size)
-                else:
+        if self._closing:
+            return EOF
+        receiver = self._receiver
+        try:
+            while (packet := receiver.next_packet()) is NEED_DATA:
+                if receiver.ended:
+                    return EOF
+                if self._buffer_receiver is None:
                     data = await self._stream.receive(self._max_recv_size, deadline)
                     if not data:
-                        break
+                        return EOF
                     receiver.feed(data)
-            except ConnectionError:
-                break
-            self._turn_ends = monotonic() + _TURN
-        return EOF
+                else:
+                    size = await self._stream.receive_into(self._buffer_receiver.get_buffer, deadline)
+                    if not size:
+                        return EOF
+                    self._buffer_receiver.buffer_updated(size)
+                self._turn_ends = monotonic() + _TURN
+        except ConnectionError:
+            return EOF
+        return packet
 
     def _deadline(self, wish: Any) -> float | None:
         params = read_wish(wish)
@@ -125,14 +125,16 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             self._check_open()
             self._has_sent = True
             await self._stream.send(data)
-        except ConnectionError:
-            self._check_open()  # another task closed the client meanwhile
+        except BaseException as exc:
+            self._closing = self.is_closing()  # a send that is cut short ends the stream
+            if isinstance(exc, ConnectionError):
+                self._check_open()  # another task closed the client meanwhile
             raise
         finally:
             lock.release()
 
     def _check_open(self) -> None:
-        if self.is_closing():
+        if self._closing:
             raise ClientClosedError("the client is closed")
 
     async def aclose(self) -> None:

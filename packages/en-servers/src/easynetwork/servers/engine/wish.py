@@ -24,7 +24,9 @@ def read_wish(wish: object) -> RecvParams:
         return wish
     if isinstance(wish, int | float) and not isinstance(wish, bool):
         warnings.warn(
-            "yielding a number of seconds is deprecated, yield RecvParams(timeout=...)", DeprecationWarning, stacklevel=2
+            "yielding a number of seconds is deprecated, yield RecvParams(timeout=...)",
+            DeprecationWarning,
+            stacklevel=2,
         )
         return RecvParams(timeout=wish)
     raise TypeError(f"a request handler may yield None or RecvParams, not {type(wish).__name__}")

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+import trustme
+
+from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.backends.asyncio.sockets import SocketStream
+from easynetwork.exceptions import TruncatedStreamError, TypedAttributeLookupError
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, TLSAttribute, get_socket_linger
+from easynetwork.lowlevel.streams import ByteStream, StreamListener
+from easynetwork.lowlevel.testing import check_byte_stream, check_stream_listener
+from easynetwork.lowlevel.tls import TLSOptions, TLSStream
+
+pytestmark = pytest.mark.anyio
+
+
+async def listen(backend: AsyncIOBackend, host: str | None = "127.0.0.1") -> StreamListener:
+    (listener,) = await backend.create_tcp_listeners(host, 0, 10)
+    return listener
+
+
+async def connect(listener: StreamListener) -> ByteStream:
+    address = listener.extra(INETSocketAttribute.sockname)
+    return await listener.backend().create_tcp_connection(address.host, address.port)
+
+
+async def make_pair(backend: AsyncIOBackend) -> tuple[ByteStream, ByteStream]:
+    listener = await listen(backend)
+    client = await connect(listener)
+    server = await listener.accept()
+    await listener.aclose()
+    return client, server
+
+
+async def make_tls_pair(
+    backend: AsyncIOBackend, client_options: TLSOptions, server_options: TLSOptions
+) -> tuple[ByteStream, ByteStream]:
+    client, server = await make_pair(backend)
+    async with backend.create_task_group() as tasks:
+        handshake = await tasks.start(_handshake, client, client_options)
+        secure_server = await TLSStream.handshake(server, server_options, server_side=True)
+    return await handshake.join(), secure_server
+
+
+async def _handshake(stream: ByteStream, options: TLSOptions) -> TLSStream:
+    return await TLSStream.handshake(stream, options, server_side=False, server_hostname="localhost")
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+async def pair(backend: AsyncIOBackend) -> AsyncIterator[tuple[ByteStream, ByteStream]]:
+    client, server = await make_pair(backend)
+    yield client, server
+    client.abort()
+    server.abort()
+
+
+async def test_tcp_streams_pass_the_examination(backend: AsyncIOBackend) -> None:
+    await check_byte_stream(backend, lambda: make_pair(backend))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_tls_streams_pass_the_examination(
+    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, version: ssl.TLSVersion
+) -> None:
+    client_context.maximum_version = version
+    client, server = TLSOptions(context=client_context), TLSOptions(context=server_context)
+
+    await check_byte_stream(backend, lambda: make_tls_pair(backend, client, server))
+
+
+async def test_listeners_pass_the_examination(backend: AsyncIOBackend) -> None:
+    await check_stream_listener(backend, lambda: listen(backend), connect)
+
+
+async def test_a_stream_tells_its_addresses_and_options(pair: tuple[ByteStream, ByteStream]) -> None:
+    client, server = pair
+
+    assert client.extra(INETSocketAttribute.peername) == server.extra(INETSocketAttribute.sockname)
+    assert isinstance(server.extra(INETSocketAttribute.peername), IPv4SocketAddress)
+    for stream in pair:
+        sock = stream.extra(INETSocketAttribute.socket)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    with pytest.raises(TypedAttributeLookupError):
+        client.extra(TLSAttribute.cipher)
+
+
+async def test_one_port_serves_all_addresses(backend: AsyncIOBackend) -> None:
+    listeners = await backend.create_tcp_listeners(["127.0.0.1", "127.0.0.2"], 0, 10)
+
+    ports = {listener.extra(INETSocketAttribute.sockname).port for listener in listeners}
+    for listener in listeners:
+        await listener.aclose()
+    assert len(listeners) == 2
+    assert len(ports) == 1
+
+
+async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    port = listener.extra(INETSocketAttribute.sockname).port
+
+    with pytest.raises(OSError, match=f"127.0.0.1.*{port}") as caught:
+        await backend.create_tcp_listeners(["127.0.0.2", "127.0.0.1"], port, 10)
+
+    await listener.aclose()
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+async def test_local_address_is_where_the_connection_comes_from(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    port = listener.extra(INETSocketAttribute.sockname).port
+
+    client = await backend.create_tcp_connection("127.0.0.1", port, local_address=("127.0.0.5", 0))
+    server = await listener.accept()
+
+    assert server.extra(INETSocketAttribute.peername).host == "127.0.0.5"
+    client.abort()
+    server.abort()
+    await listener.aclose()
+
+
+async def test_a_refused_connection_says_so(backend: AsyncIOBackend) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            await backend.create_tcp_connection("127.0.0.1", unheard.getsockname()[1])
+
+
+async def test_half_close_leaves_the_other_direction_open(pair: tuple[ByteStream, ByteStream]) -> None:
+    client, server = pair
+    await client.send(b"question")
+    await client.send_eof()
+
+    assert await server.receive(100) == b"question"
+    assert await server.receive(100) == b""
+    await server.send(b"answer")
+    assert await client.receive(100) == b"answer"
+
+
+async def test_a_reset_is_a_connection_error(pair: tuple[ByteStream, ByteStream]) -> None:
+    client, server = pair
+    client.abort()
+
+    with pytest.raises(ConnectionResetError):
+        await server.receive(100)
+
+
+async def test_linger_is_zero_only_after_an_abort(backend: AsyncIOBackend) -> None:
+    closed: list[tuple[int, int]] = []
+
+    class Spy(socket.socket):
+        def close(self) -> None:
+            if self.fileno() >= 0:
+                closed.append(get_socket_linger(self))
+            super().close()
+
+    for end in (SocketStream.aclose, _abort):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        spied = Spy(fileno=ours.detach())
+        import asyncio
+
+        await end(SocketStream(backend, asyncio.get_running_loop(), spied))
+        theirs.close()
+
+    assert closed == [(False, 0), (True, 0)]
+
+
+async def _abort(stream: SocketStream) -> None:
+    stream.abort()
+
+
+async def test_a_cancelled_close_resets_what_could_not_leave(
+    backend: AsyncIOBackend, pair: tuple[ByteStream, ByteStream]
+) -> None:
+    client, server = pair
+    server.extra(INETSocketAttribute.socket).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+    client.extra(INETSocketAttribute.socket).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    await server.send(bytes(500_000))
+
+    with backend.move_on_after(0.05) as scope:
+        await server.aclose()
+
+    assert scope.cancelled_caught()
+    with pytest.raises(ConnectionResetError):
+        while await client.receive(1_000_000):
+            pass
+
+
+async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)  # before connecting, so that TCP knows the window
+    sock.connect(tuple(listener.extra(INETSocketAttribute.sockname)))
+    client, server = await backend.wrap_stream_socket(sock), await listener.accept()
+    reply = bytes(2_000_001)
+    received = 0
+
+    async def chatter() -> None:
+        while True:
+            await client.send(b"more requests that nobody reads")
+            await backend.sleep(0.001)
+
+    async def answer() -> None:
+        await server.send(reply)
+        await server.aclose()
+
+    async with backend.create_task_group() as tasks:
+        talking = await tasks.start(chatter)
+        tasks.start_soon(answer)
+        await backend.sleep(0.1)
+        while received < len(reply) and (data := await client.receive(65536)):
+            received += len(data)
+        talking.cancel()
+
+    assert received == len(reply)
+    client.abort()
+    await listener.aclose()
+
+
+@pytest.mark.parametrize("insist", [True, False])
+async def test_tls_tells_a_truncation_from_an_end_if_it_insists_on_the_standard(
+    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, insist: bool
+) -> None:
+    client, server = await make_tls_pair(
+        backend,
+        TLSOptions(context=client_context, standard_compatible=insist),
+        TLSOptions(context=server_context),
+    )
+    await server.send(b"half of the tru")
+    raw = server.extra(INETSocketAttribute.socket)
+    socket_of_server = socket.socket(fileno=socket.dup(raw.fileno()))
+    socket_of_server.shutdown(socket.SHUT_WR)  # an end that TLS knows nothing of
+    socket_of_server.close()
+
+    assert await client.receive(100) == b"half of the tru"
+    if insist:
+        with pytest.raises(TruncatedStreamError):
+            await client.receive(100)
+    else:
+        assert await client.receive(100) == b""
+    client.abort()
+    server.abort()
+
+
+async def test_a_stalled_handshake_is_cut_at_its_limit(
+    backend: AsyncIOBackend, pair: tuple[ByteStream, ByteStream], server_context: ssl.SSLContext
+) -> None:
+    _, server = pair
+    start = backend.current_time()
+
+    with pytest.raises(TimeoutError):
+        await TLSStream.handshake(server, TLSOptions(context=server_context, handshake_timeout=0.1), server_side=True)
+
+    assert 0.09 <= backend.current_time() - start < 0.6
+    assert server.is_closing()
+
+
+async def test_an_unanswered_goodbye_is_cut_at_its_limit(
+    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
+) -> None:
+    client, server = await make_tls_pair(
+        backend,
+        TLSOptions(context=client_context),
+        TLSOptions(context=server_context, shutdown_timeout=0.1),
+    )
+    start = backend.current_time()
+
+    await server.aclose()
+
+    assert 0.09 <= backend.current_time() - start < 0.6
+    client.abort()
+
+
+async def test_garbage_for_a_handshake_is_a_tls_error(
+    pair: tuple[ByteStream, ByteStream], server_context: ssl.SSLContext
+) -> None:
+    client, server = pair
+    await client.send(b"GET / HTTP/1.1\r\n\r\n")
+
+    with pytest.raises(ssl.SSLError):
+        await TLSStream.handshake(server, TLSOptions(context=server_context), server_side=True)
+
+
+async def test_tls_tells_what_was_agreed(
+    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
+) -> None:
+    client, server = await make_tls_pair(
+        backend, TLSOptions(context=client_context), TLSOptions(context=server_context)
+    )
+
+    assert server.extra(TLSAttribute.tls_version) == "TLSv1.3"
+    assert server.extra(TLSAttribute.sslcontext) is server_context
+    assert client.extra(TLSAttribute.peercert)
+    assert client.extra(TLSAttribute.standard_compatible) is True
+    assert client.extra(INETSocketAttribute.peername) == server.extra(INETSocketAttribute.sockname)
+    client.abort()
+    server.abort()
+
+
+def test_struct_linger_is_what_the_kernel_has() -> None:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        assert get_socket_linger(sock) == (True, 0)
