@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ssl as _ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from easynetwork.exceptions import TruncatedStreamError
 
@@ -94,9 +94,11 @@ class TLSEngine:
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Like `read`, into ``buffer``; returns the number of bytes, 0 at the end."""
-        # typeshed gives SSLObject.read() one return type for both of its forms.
-        read: Callable[[memoryview], Any] = lambda into: self._object.read(len(into), into)  # type: ignore[arg-type]  # noqa: E731
-        return self._read(read, buffer, 0)
+        return self._read(self._object_read_into, buffer, 0)
+
+    def _object_read_into(self, buffer: memoryview) -> int:
+        size: Any = self._object.read(len(buffer), buffer)  # typeshed gives one return type for both of its forms
+        return cast(int, size)
 
     def _read(self, read: Callable[[Any], _T], argument: Any, end: _T) -> _T | None:
         if self._ended:

@@ -153,9 +153,8 @@ class TLSStream(ByteStream):
             return
         self._closing = True
         try:
-            with self.backend().move_on_after(self._options.shutdown_timeout) as scope:
-                with contextlib.suppress(OSError):
-                    await self._say_goodbye()
+            with self.backend().move_on_after(self._options.shutdown_timeout) as scope, contextlib.suppress(OSError):
+                await self._say_goodbye()
             with self.backend().move_on_after(0 if scope.cancelled_caught() else self._options.shutdown_timeout):
                 await self._stream.aclose()
         except BaseException:

@@ -28,7 +28,8 @@ class Listener(Protocol):
 
     async def aclose(self) -> None: ...
 
-    def extra(self, attribute: Any, default: Any = ...) -> Any: ...
+    @property
+    def extra(self) -> Callable[..., Any]: ...
 
 
 _ListenerT = TypeVar("_ListenerT", bound=Listener)

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -128,9 +127,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     async def _greet(self, client: StreamClient[_RequestT, _ResponseT]) -> bool:
         """Runs ``on_connection()``, in either of its forms; False if the peer went away meanwhile."""
         greeting = self.handler.on_connection(client)
-        if inspect.isasyncgen(greeting):
+        if isinstance(greeting, AsyncGenerator):
             return await converse(greeting, client.receive) is not Outcome.EOF or client.is_closing()
-        await greeting  # type: ignore[misc]  # isasyncgen() narrows only what it says yes to
+        await greeting
         return True
 
     async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
