@@ -66,13 +66,13 @@ async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, time
 
 
 def _discard_input(sock: _socket.socket) -> bool:
-    """Throws away what has come; tells whether the peer has ended its side."""
-    with contextlib.suppress(BlockingIOError, InterruptedError):
-        try:
-            return not all(sock.recv(_DISCARD_SIZE) for _ in range(_DISCARDS_AT_ONCE))
-        except ConnectionError:
-            return True
-    return False
+    """Throws away what has come; tells whether nothing will come any more."""
+    try:
+        return not all(sock.recv(_DISCARD_SIZE) for _ in range(_DISCARDS_AT_ONCE))
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:  # lost, or closed by another task meanwhile
+        return True
 
 
 if sys.platform == "linux":
@@ -83,7 +83,7 @@ if sys.platform == "linux":
         """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system cannot tell. tcp(7), ``SIOCOUTQ``."""
         try:
             return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder, signed=True)
-        except OSError:
+        except (OSError, ValueError):  # closed by another task meanwhile
             return 0
 else:
 

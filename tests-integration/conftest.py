@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every test here runs on every event loop that is installed, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trustme
+
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
+
+
+def _loops() -> list[Any]:
+    loops: list[Any] = [pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio")]
+    try:
+        import uvloop
+    except ImportError:  # it has no wheels for every platform
+        return loops
+    uvloop.new_event_loop().close()  # libuv's first loop opens a pipe for signals that the process keeps
+    return [*loops, pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop")]
+
+
+@pytest.fixture(params=_loops())
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def backend(anyio_backend: tuple[str, dict[str, Any]]) -> AsyncBackend:
+    return new_builtin_backend("asyncio")
+
+
+def _open_descriptors() -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
+        except FileNotFoundError:
+            continue  # the one that listdir() itself had open
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Descriptors and threads are the same after a test as before; tasks are, because anyio's runner cancels and reports strays."""
+    if not os.path.isdir("/proc/self/fd"):
+        yield
+        return
+    threads = set(threading.enumerate())
+    descriptors = _open_descriptors()
+    yield
+    gc.collect()
+    assert {thread for thread in set(threading.enumerate()) - threads if not thread.daemon} == set()
+    assert _open_descriptors() - descriptors == set()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
