@@ -180,7 +180,8 @@ class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
             return
         if len(data) > len(self._storage) - self._stop:
             self._replace(self._stop - self._start + max(self._sizehint, len(data)))
-        self._storage[self._stop : self._stop + len(data)] = data
+        # Through views, because a bytearray would copy what is assigned to its slice once more.
+        memoryview(self._storage)[self._stop : self._stop + len(data)] = data
         self._stop += len(data)
 
     def _shrink(self) -> None:
@@ -188,11 +189,12 @@ class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
         if len(self._storage) > SMALL_BUFFER and held < len(self._storage) // 4:
             self._replace(held)
         elif self._start > 0:
-            self._storage[:held] = self._storage[self._start : self._stop]
+            view = memoryview(self._storage)
+            view[:held] = view[self._start : self._stop]
             self._start, self._stop = 0, held
 
     def _replace(self, size: int) -> None:
         held = memoryview(self._storage)[self._start : self._stop]
-        self._storage = self._buffer = bytearray(held) if size == len(held) else bytearray(size)
-        self._storage[: len(held)] = held
+        self._storage = self._buffer = bytearray(size)
+        memoryview(self._storage)[: len(held)] = held
         self._start, self._stop = 0, len(held)
