@@ -86,7 +86,8 @@ MODES = range(6)  # how many receivers every_receiver() makes for a buffered ser
 
 @pytest.fixture(params=MODES)
 def receiver(request: pytest.FixtureRequest) -> StreamReceiver[str]:
-    return list(every_receiver(StringLineSerializer(limit=5)))[request.param]
+    mode: int = request.param
+    return list(every_receiver(StringLineSerializer(limit=5)))[mode]
 
 
 def test_a_receiver_needs_data_at_first(receiver: StreamReceiver[str]) -> None:
@@ -171,7 +172,7 @@ def test_a_crash_of_the_protocol_ends_the_stream(mode: int) -> None:
 
 @pytest.mark.parametrize("overridden", [False, True])
 def test_converters_refuse_or_crash(overridden: bool) -> None:
-    protocol_class = UpperCaseProtocol if overridden else StreamProtocol
+    protocol_class: type[StreamProtocol[str, str]] = UpperCaseProtocol if overridden else StreamProtocol
     receiver = make_receiver(protocol_class(StringLineSerializer(), CrashingConverter()), 1024)
     receiver.feed(b"refused\nrefused\ncrash\n")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ("AbstractPacketConverter", "AbstractPacketConverterComposite", "StapledPacketConverter")
 
@@ -54,8 +54,8 @@ class StapledPacketConverter(
 ):
     """Joins one converter for what is sent with another one for what is received."""
 
-    sent_packet_converter: AbstractPacketConverterComposite[_SentT_contra, object, _SentDTOT_co, object]
-    received_packet_converter: AbstractPacketConverterComposite[object, _ReceivedT_co, object, _ReceivedDTOT_contra]
+    sent_packet_converter: AbstractPacketConverterComposite[_SentT_contra, Any, _SentDTOT_co, Any]
+    received_packet_converter: AbstractPacketConverterComposite[Any, _ReceivedT_co, Any, _ReceivedDTOT_contra]
 
     def __post_init__(self) -> None:
         for name in ("sent_packet_converter", "received_packet_converter"):

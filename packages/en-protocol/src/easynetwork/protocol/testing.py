@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from easynetwork.exceptions import StreamProtocolParseError
 from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, BufferedIncrementalPacketSerializer
@@ -64,9 +64,10 @@ def every_receiver(serializer: AbstractIncrementalPacketSerializer[Any, Any]) ->
     yield ChunkReceiver(StreamProtocol(serializer))
     yield ChunkReceiver(_GeneratorProtocol(serializer))
     if isinstance(serializer, BufferedIncrementalPacketSerializer):
+        buffered: BufferedIncrementalPacketSerializer[Any, Any, Any] = cast(Any, serializer)
         for sizehint in (5, 65536):
-            yield BufferReceiver(BufferedStreamProtocol(serializer), sizehint)
-            yield BufferReceiver(_BufferedGeneratorProtocol(serializer), sizehint)
+            yield BufferReceiver(BufferedStreamProtocol(buffered), sizehint)
+            yield BufferReceiver(_BufferedGeneratorProtocol(buffered), sizehint)
 
 
 def check_chunking_law(
