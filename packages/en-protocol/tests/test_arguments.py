@@ -17,13 +17,8 @@ from easynetwork.serializers import (
     StringLineSerializer,
     StructSerializer,
 )
-from easynetwork.serializers.base_stream import (
-    AutoSeparatedPacketSerializer,
-    FixedSizePacketSerializer,
-)
-from easynetwork.serializers.composite import (
-    StapledPacketSerializer,
-)
+from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer, FixedSizePacketSerializer
+from easynetwork.serializers.composite import StapledPacketSerializer
 from easynetwork.serializers.framing import FixedSizeFramer, SeparatorFramer
 from easynetwork.serializers.tools import GeneratorStreamReader
 from easynetwork.serializers.wrapper import Base64EncoderSerializer, BZ2CompressorSerializer, ZlibCompressorSerializer

@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from easynetwork.serializers.base_stream import (
-    AutoSeparatedPacketSerializer,
-    FixedSizePacketSerializer,
-)
+from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer, FixedSizePacketSerializer
 
 
 class Raw(AutoSeparatedPacketSerializer[bytes, bytes]):

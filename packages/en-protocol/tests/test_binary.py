@@ -10,13 +10,8 @@ from typing import Any
 
 import pytest
 
-from easynetwork.serializers import (
-    CBORSerializer,
-    MessagePackSerializer,
-)
-from easynetwork.serializers.base_stream import (
-    FileBasedPacketSerializer,
-)
+from easynetwork.serializers import CBORSerializer, MessagePackSerializer
+from easynetwork.serializers.base_stream import FileBasedPacketSerializer
 
 
 def sent(serializer: Any, packet: Any) -> bytes:

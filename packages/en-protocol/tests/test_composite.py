@@ -8,18 +8,13 @@ from typing import Any
 
 import pytest
 
-from easynetwork.serializers import (
-    JSONSerializer,
-    StringLineSerializer,
-)
+from easynetwork.serializers import JSONSerializer, StringLineSerializer
 from easynetwork.serializers.abc import (
     AbstractIncrementalPacketSerializer,
     AbstractPacketSerializer,
     BufferedIncrementalPacketSerializer,
 )
-from easynetwork.serializers.base_stream import (
-    AutoSeparatedPacketSerializer,
-)
+from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
 from easynetwork.serializers.composite import (
     StapledBufferedIncrementalPacketSerializer,
     StapledIncrementalPacketSerializer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import cbor2
@@ -58,6 +59,11 @@ def shared_pairs(depth: int) -> bytes:
     for index in range(depth):
         value = tagged(28, b"\x82" + value + tagged(29, bytes([depth - index])))
     return value
+
+
+def equal_hashes(count: int) -> list[bytes]:
+    """Arrays of -1 and -2, which have the same hash."""
+    return [b"\x8d" + bytes(items) for items in islice(product((0x20, 0x21), repeat=13), count)]
 
 
 BAD: list[tuple[AnySerializer, bytes]] = [
@@ -120,6 +126,9 @@ BAD: list[tuple[AnySerializer, bytes]] = [
             tagged(25, b"\x00"),
             tagged(29, b"\x00"),
             b"\xa1" + shared_pairs(40) + b"\x01",
+            b"\xbf" + b"\x01".join(equal_hashes(4000)) + b"\x01\xff",
+            b"\xb9" + (4000).to_bytes(2) + b"\x01".join(equal_hashes(4000)) + b"\x01",
+            tagged(258, b"\x9f" + b"".join(equal_hashes(4000)) + b"\xff"),
         )
     ),
     *(
@@ -179,6 +188,9 @@ def test_a_hostile_document_is_a_deserialize_error(serializer: AnySerializer, do
         (cbor, b"\x9f" + tagged(4, b"\x82\x01" + bignum(4096)) * 15 + b"\xff"),
         (cbor, b"\x9f" + tagged(30, b"\x82" + bignum(4096) + bignum(4095)) * 7 + b"\xff"),
         (cbor, b"\x9f" + b"\x81\x01" * 30_000 + b"\xff"),
+        (cbor, b"\xbf" + b"\x01".join(equal_hashes(2000)) + b"\x01\xff"),
+        (cbor, tagged(258, b"\x9f" + b"".join(equal_hashes(2000)) + b"\xff")),
+        (cbor, b"\x9f" + b"\xa1\x01\xa0" * 20_000 + b"\xff"),
         (msgpack, b"\xdc\xff\x00" + b"\x90" * 0xFF00),
         (json, b"[" + b"1" * 4_000 + (b"," + b"1" * 4_000) * 15 + b"]"),
         (json, b'"' + b"\\u00e9" * 10_000 + b'"'),
@@ -246,10 +258,7 @@ def test_debug_shows_the_fault(serializer: AnySerializer, document: bytes) -> No
 
 
 def test_text_of_a_named_tuple_can_be_bad() -> None:
-    from collections import namedtuple
-
-    point: Any = namedtuple("point", ["name"])
-    serializer = NamedTupleStructSerializer(point, {"name": "2s"})
+    serializer = NamedTupleStructSerializer(Name, {"name": "2s"})
 
     with pytest.raises(DeserializeError):
         serializer.deserialize(b"\xff\xff")

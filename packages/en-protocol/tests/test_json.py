@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from easynetwork.serializers import (
-    JSONSerializer,
-)
+from easynetwork.serializers import JSONSerializer
 from easynetwork.serializers.json import JSONDecoderConfig, JSONEncoderConfig
 
 

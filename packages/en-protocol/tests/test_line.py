@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from easynetwork.serializers import (
-    StringLineSerializer,
-)
+from easynetwork.serializers import StringLineSerializer
 
 
 def sent(serializer: Any, packet: Any) -> bytes:

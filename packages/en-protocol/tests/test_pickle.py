@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from easynetwork.exceptions import DeserializeError
-from easynetwork.serializers import (
-    PickleSerializer,
-)
+from easynetwork.serializers import PickleSerializer
 from easynetwork.serializers.pickle import PicklerConfig
 from easynetwork.warnings import EasyNetworkWarning
 

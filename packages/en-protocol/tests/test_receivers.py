@@ -9,13 +9,7 @@ import pytest
 from easynetwork.converter import AbstractPacketConverter
 from easynetwork.exceptions import LimitOverrunError, PacketConversionError, StreamProtocolParseError
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
-from easynetwork.protocol.receivers import (
-    NEED_DATA,
-    BufferReceiver,
-    ChunkReceiver,
-    StreamReceiver,
-    make_receiver,
-)
+from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, ChunkReceiver, StreamReceiver, make_receiver
 from easynetwork.protocol.testing import every_receiver, read_stream
 from easynetwork.serializers import CBORSerializer, StringLineSerializer
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer, FixedSizePacketSerializer

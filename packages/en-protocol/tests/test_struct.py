@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from easynetwork.serializers import (
-    NamedTupleStructSerializer,
-    StructSerializer,
-)
+from easynetwork.serializers import NamedTupleStructSerializer, StructSerializer
 
 
 class Point(NamedTuple):

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from easynetwork.exceptions import DeserializeError
-from easynetwork.serializers import (
-    StringLineSerializer,
-)
+from easynetwork.serializers import StringLineSerializer
 from easynetwork.serializers.wrapper import Base64EncoderSerializer
 
 line = StringLineSerializer()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 
 from easynetwork.exceptions import IncrementalDeserializeError
@@ -28,9 +29,15 @@ STRING_REFERENCE_TAGS: Mapping[int, str] = dict.fromkeys(
 _MAX_BIGNUM_SIZE = 4096
 """In bytes. The time to make a decimal or a fraction of a bignum grows with the square of its size."""
 
+_MAX_COMPLEX_KEYS = 2048
+"""Arrays, maps and tagged values that are keys of maps or members of sets. Unlike those of strings, their
+hashes can be made equal, and then the time grows with the square of their number."""
+
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _OTHER = range(2, 8)  # major types; 0 and 1 are integers
 _BIGNUM_TAGS = (2, 3)
+_SET_TAG = 258
 _INDEFINITE = 31
+_INDEFINITE_TYPES = (_BYTES, _TEXT, _ARRAY, _MAP)
 _HEAD_SIZES = (*(1,) * 24, 2, 3, 5, 9)  # by the additional information
 
 
@@ -43,6 +50,15 @@ def _whole_size(first_byte: int) -> int:
     if major in (_BYTES, _TEXT) and info < 24:
         return 1 + info
     return 1 if major in (_ARRAY, _MAP) and info == 0 else 0
+
+
+class _Level(enum.Enum):
+    """What the items on a level of nesting are."""
+
+    OTHER = enum.auto()
+    MAP = enum.auto()  # keys and values in turns
+    TAGGED_AS_SET = enum.auto()  # the array of the members
+    SET = enum.auto()  # members
 
 
 class CBORFramer(ItemFramer):
@@ -61,6 +77,8 @@ class CBORFramer(ItemFramer):
         self._refusal: str | None = None
         self._start = 0
         self._bignum_at: int | None = None  # counts from the beginning of the frame
+        self._levels: dict[int, _Level] = {}  # by depth; those deeper than the current one are of the past
+        self._complex_keys = 0
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
         self._start = start
@@ -70,37 +88,61 @@ class CBORFramer(ItemFramer):
             raise IncrementalDeserializeError(refusal, bytes(memoryview(buffer)[end:stop]))
         return end
 
-    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int) -> tuple[int, int]:
+    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int, wanted: int) -> tuple[int, int]:
         major, info = divmod(buffer[position], 32)
-        if info == _INDEFINITE:
-            return self._read_indefinite_head(major, position - self._start)
-        if info >= len(_HEAD_SIZES):
-            raise self._lost("A head of a data item is malformed")
-        size = _HEAD_SIZES[info]
-        if position + size > stop:
-            return 0, 0
-        value = info if size == 1 else int.from_bytes(buffer[position + 1 : position + size], "big")
-        if major in (_BYTES, _TEXT):
-            if value > _MAX_BIGNUM_SIZE and position - self._start == self._bignum_at:
-                self._refuse(f"A bignum is longer than {_MAX_BIGNUM_SIZE} bytes")
-            return size + value, 0
-        if major == _TAG:
-            if value in self._refused_tags:
-                self._refuse(f"CBOR tag {value} is refused: {self._refused_tags[value]}")
-            if value in _BIGNUM_TAGS:
-                self._bignum_at = position + size - self._start
-            return size, 1
-        return size, 2 * value if major == _MAP else value
-
-    def _read_indefinite_head(self, major: int, offset: int) -> tuple[int, int]:
-        if major == _OTHER:
+        if info < len(_HEAD_SIZES):
+            size = _HEAD_SIZES[info]
+            if position + size > stop:
+                return 0, 0
+            value = info if size == 1 else int.from_bytes(buffer[position + 1 : position + size], "big")
+        elif info == _INDEFINITE and major in _INDEFINITE_TYPES:
+            size, value = 1, UNTIL_BREAK
+        elif info == _INDEFINITE and major == _OTHER:
             return 1, BREAK
-        if major not in (_BYTES, _TEXT, _ARRAY, _MAP):
+        else:
             raise self._lost("A head of a data item is malformed")
-        if offset == self._bignum_at:
-            self._refuse("A bignum comes in pieces")
-        # The pieces of a string are not told from the items of an array: the library does that.
-        return 1, UNTIL_BREAK
+        offset = position - self._start
+        if major in (_BYTES, _TEXT):
+            self._see_string(value, offset)
+            # The pieces of a string are not told from the items of an array: the library does that.
+            return (1, UNTIL_BREAK) if value == UNTIL_BREAK else (size + value, 0)
+        self._see_container(major, value, wanted)
+        if major == _TAG:
+            self._see_tag(value, offset + size)
+            return size, 1
+        return size, 2 * value if major == _MAP and value != UNTIL_BREAK else value
+
+    def _see_string(self, length: int, offset: int) -> None:
+        if offset == self._bignum_at and not 0 <= length <= _MAX_BIGNUM_SIZE:
+            self._refuse(f"A bignum is longer than {_MAX_BIGNUM_SIZE} bytes, or comes in pieces")
+        if length == UNTIL_BREAK:
+            self._levels[len(self._outer) + 1] = _Level.OTHER
+
+    def _see_container(self, major: int, value: int, wanted: int) -> None:
+        depth = len(self._outer)
+        level = self._levels.get(depth, _Level.OTHER)
+        # Items are counted down, to zero from an even number or from UNTIL_BREAK.
+        is_key = level is _Level.MAP and (wanted > 0) == (wanted % 2 == 0)
+        if is_key or level is _Level.SET:
+            self._complex_keys += 1
+            if self._complex_keys > _MAX_COMPLEX_KEYS:
+                self._refuse(
+                    f"More than {_MAX_COMPLEX_KEYS} keys of maps or members of sets are arrays, maps or tagged"
+                )
+        if major == _MAP:
+            self._levels[depth + 1] = _Level.MAP
+        elif major == _TAG and value == _SET_TAG:
+            self._levels[depth + 1] = _Level.TAGGED_AS_SET
+        elif major == _ARRAY and level is _Level.TAGGED_AS_SET:
+            self._levels[depth + 1] = _Level.SET
+        else:
+            self._levels[depth + 1] = _Level.OTHER
+
+    def _see_tag(self, tag: int, offset_of_content: int) -> None:
+        if tag in self._refused_tags:
+            self._refuse(f"CBOR tag {tag} is refused: {self._refused_tags[tag]}")
+        if tag in _BIGNUM_TAGS:
+            self._bignum_at = offset_of_content
 
     def _refuse(self, message: str) -> None:
         self._refusal = self._refusal or message
@@ -108,3 +150,4 @@ class CBORFramer(ItemFramer):
     def _reset(self) -> None:
         super()._reset()
         self._bignum_at = None
+        self._complex_keys = 0

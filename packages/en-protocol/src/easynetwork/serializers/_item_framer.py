@@ -46,8 +46,10 @@ class ItemFramer(Framer):
         self._outer: list[int] = []  # the same of the containers around it
 
     @abstractmethod
-    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int) -> tuple[int, int]:
+    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int, wanted: int) -> tuple[int, int]:
         """Return the length of a head and its payload (0 if the head is incomplete), and how many items follow.
+
+        It is asked only for heads that are not in `_whole_sizes`. `wanted` counts this item too.
 
         Raises:
             FrameBoundaryLostError: There is no such head.
@@ -62,7 +64,7 @@ class ItemFramer(Framer):
                 position += size
                 wanted -= 1
             else:
-                size, items = self._read_head(buffer, position, stop)
+                size, items = self._read_head(buffer, position, stop, wanted)
                 if not size:
                     break
                 position += size

@@ -47,7 +47,7 @@ class MessagePackFramer(ItemFramer):
 
     _whole_sizes = tuple(_whole_size(first_byte) for first_byte in range(256))
 
-    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int) -> tuple[int, int]:
+    def _read_head(self, buffer: bytes | bytearray, position: int, stop: int, wanted: int) -> tuple[int, int]:
         first = buffer[position]
         if first <= 0x8F:  # fixmap
             return 1, 2 * (first & 0x0F)
