@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .api_async.backend.abc import AsyncBackend
 
-__all__ = ("SHUTDOWN_TIMEOUT", "reset_on_close", "unacknowledged_bytes", "wait_until_delivered")
+__all__ = ("SHUTDOWN_TIMEOUT", "Delivery", "reset_on_close", "unacknowledged_bytes", "wait_until_delivered")
 
 SHUTDOWN_TIMEOUT: Final = 30.0
 """Seconds that a peer may take nothing of what is left before its connection is given up; as long as TLS waits for its end (ssl_shutdown_timeout)."""
@@ -35,6 +35,43 @@ def reset_on_close(sock: _socket.socket) -> None:
         enable_socket_linger(sock, 0)
 
 
+class Delivery:
+    """Waits, without waiting itself, until a peer has everything.
+
+    Made, it has ended the sending side of ``sock``. Sleep for each `pause` until there is none, then look at `complete`, and close the socket.
+
+    Args:
+        now: the present time, on the clock that `pause` will be told of.
+        timeout: seconds that the peer may take nothing before it is given up.
+    """
+
+    def __init__(self, sock: _socket.socket, now: float, timeout: float = SHUTDOWN_TIMEOUT) -> None:
+        self._socket = sock
+        self._timeout = timeout
+        self._patience_ends = now + timeout
+        self._left = sys.maxsize
+        self._pause = _FIRST_PAUSE
+        self.complete = False
+        """Whether the peer has everything; otherwise the connection should be reset."""
+        with contextlib.suppress(OSError):  # the connection may be gone already
+            sock.shutdown(_socket.SHUT_WR)
+
+    def pause(self, now: float) -> float | None:
+        """Seconds to wait before asking again; None if there is nothing left to wait for."""
+        peer_has_ended = _discard_input(self._socket)
+        left = unacknowledged_bytes(self._socket)
+        if left is None:  # this system cannot tell
+            self.complete = peer_has_ended or now >= self._patience_ends
+        elif left < self._left:
+            self._left = left
+            self._patience_ends = now + self._timeout
+            self.complete = left == 0
+        if self.complete or now >= self._patience_ends:
+            return None
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
+        return pause
+
+
 async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
     """Ends the sending side of ``sock`` and waits until the peer has everything; the socket stays open.
 
@@ -43,26 +80,10 @@ async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, time
     Returns:
         False if the peer took nothing for ``timeout`` seconds; the caller should reset the connection.
     """
-    try:
-        sock.shutdown(_socket.SHUT_WR)
-    except OSError:
-        return True  # the connection is gone already
-    pause = _FIRST_PAUSE
-    last_left = sys.maxsize
-    patience_ends = backend.current_time() + timeout
-    while True:
-        peer_has_ended = _discard_input(sock)
-        left = unacknowledged_bytes(sock)
-        if left == 0 or (left is None and peer_has_ended):
-            return True
-        now = backend.current_time()
-        if left is not None and left < last_left:
-            last_left = left
-            patience_ends = now + timeout
-        elif now >= patience_ends:
-            return left is None
+    delivery = Delivery(sock, backend.current_time(), timeout)
+    while (pause := delivery.pause(backend.current_time())) is not None:
         await backend.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+    return delivery.complete
 
 
 def _discard_input(sock: _socket.socket) -> bool:
