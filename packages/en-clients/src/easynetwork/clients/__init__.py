@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients, blocking and asynchronous."""
+
+from __future__ import annotations
+
+from .async_tcp import AsyncTCPNetworkClient
+
+__all__ = ("AsyncTCPNetworkClient",)
