@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 
 from easynetwork.exceptions import IncrementalDeserializeError
@@ -30,10 +29,14 @@ _MAX_BIGNUM_SIZE = 4096
 """In bytes. The time to make a decimal or a fraction of a bignum grows with the square of its size."""
 
 _MAX_COMPLEX_KEYS = 2048
-"""Arrays, maps and tagged values that are keys of maps or members of sets. Unlike those of strings, their
-hashes can be made equal, and then the time grows with the square of their number."""
+"""Of arrays, maps and tagged values that are keys of maps or members of sets. Unlike those of strings, their hashes can be
+made equal, and then the time grows with the square of their number."""
 
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _OTHER = range(2, 8)  # major types; 0 and 1 are integers
+
+# What the items of a container are: anything; keys and values in turns; the array of a set's members; these members.
+_ITEMS, _ENTRIES, _TAGGED_AS_SET, _MEMBERS = range(4)
+
 _BIGNUM_TAGS = (2, 3)
 _SET_TAG = 258
 _INDEFINITE = 31
@@ -52,15 +55,6 @@ def _whole_size(first_byte: int) -> int:
     return 1 if major in (_ARRAY, _MAP) and info == 0 else 0
 
 
-class _Level(enum.Enum):
-    """What the items on a level of nesting are."""
-
-    OTHER = enum.auto()
-    MAP = enum.auto()  # keys and values in turns
-    TAGGED_AS_SET = enum.auto()  # the array of the members
-    SET = enum.auto()  # members
-
-
 class CBORFramer(ItemFramer):
     """A frame is one data item, with its tags.
 
@@ -75,18 +69,9 @@ class CBORFramer(ItemFramer):
         super().__init__(limit)
         self._refused_tags = refused_tags
         self._refusal: str | None = None
-        self._start = 0
         self._bignum_at: int | None = None  # counts from the beginning of the frame
-        self._levels: dict[int, _Level] = {}  # by depth; those deeper than the current one are of the past
+        self._levels: dict[int, int] = {}  # by depth; those deeper than the current one are of the past
         self._complex_keys = 0
-
-    def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
-        self._start = start
-        end = super().find_end(buffer, start, stop)
-        if end >= 0 and self._refusal is not None:
-            refusal, self._refusal = self._refusal, None
-            raise IncrementalDeserializeError(refusal, bytes(memoryview(buffer)[end:stop]))
-        return end
 
     def _read_head(self, buffer: bytes | bytearray, position: int, stop: int, wanted: int) -> tuple[int, int]:
         major, info = divmod(buffer[position], 32)
@@ -116,27 +101,25 @@ class CBORFramer(ItemFramer):
         if offset == self._bignum_at and not 0 <= length <= _MAX_BIGNUM_SIZE:
             self._refuse(f"A bignum is longer than {_MAX_BIGNUM_SIZE} bytes, or comes in pieces")
         if length == UNTIL_BREAK:
-            self._levels[len(self._outer) + 1] = _Level.OTHER
+            self._levels[len(self._outer) + 1] = _ITEMS
 
     def _see_container(self, major: int, value: int, wanted: int) -> None:
         depth = len(self._outer)
-        level = self._levels.get(depth, _Level.OTHER)
-        # Items are counted down, to zero from an even number or from UNTIL_BREAK.
-        is_key = level is _Level.MAP and (wanted > 0) == (wanted % 2 == 0)
-        if is_key or level is _Level.SET:
+        level = self._levels.get(depth, _ITEMS)
+        # Entries are counted down, to zero from an even number or from UNTIL_BREAK.
+        if level == _MEMBERS or (level == _ENTRIES and (wanted > 0) == (wanted % 2 == 0)):
             self._complex_keys += 1
             if self._complex_keys > _MAX_COMPLEX_KEYS:
                 self._refuse(
                     f"More than {_MAX_COMPLEX_KEYS} keys of maps or members of sets are arrays, maps or tagged"
                 )
         if major == _MAP:
-            self._levels[depth + 1] = _Level.MAP
-        elif major == _TAG and value == _SET_TAG:
-            self._levels[depth + 1] = _Level.TAGGED_AS_SET
-        elif major == _ARRAY and level is _Level.TAGGED_AS_SET:
-            self._levels[depth + 1] = _Level.SET
+            inside = _ENTRIES
+        elif major == _ARRAY:
+            inside = _MEMBERS if level == _TAGGED_AS_SET else _ITEMS
         else:
-            self._levels[depth + 1] = _Level.OTHER
+            inside = _TAGGED_AS_SET if value == _SET_TAG else _ITEMS
+        self._levels[depth + 1] = inside
 
     def _see_tag(self, tag: int, offset_of_content: int) -> None:
         if tag in self._refused_tags:
@@ -147,7 +130,14 @@ class CBORFramer(ItemFramer):
     def _refuse(self, message: str) -> None:
         self._refusal = self._refusal or message
 
+    def _finish(self, buffer: bytes | bytearray, end: int, stop: int) -> None:
+        refusal = self._refusal
+        super()._finish(buffer, end, stop)
+        if refusal is not None:
+            raise IncrementalDeserializeError(refusal, bytes(memoryview(buffer)[end:stop]))
+
     def _reset(self) -> None:
         super()._reset()
+        self._refusal = None
         self._bignum_at = None
         self._complex_keys = 0

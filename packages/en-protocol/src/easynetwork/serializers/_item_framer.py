@@ -41,6 +41,7 @@ class ItemFramer(Framer):
     def __init__(self, limit: int) -> None:
         self._limit = check_positive_int("limit", limit)
         self.max_size = limit + 1
+        self._start = 0  # index of the frame in the buffer of the current call
         self._scanned = 0  # counts from the beginning of the frame, and may lie beyond the data: inside a payload
         self._wanted = 1  # items of the innermost open container that are yet to come; negative until a break
         self._outer: list[int] = []  # the same of the containers around it
@@ -56,6 +57,7 @@ class ItemFramer(Framer):
         """
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
+        self._start = start
         whole_sizes, bound = self._whole_sizes, start + self._limit
         position, wanted = start + self._scanned, self._wanted
         while wanted and position < stop:
@@ -79,8 +81,16 @@ class ItemFramer(Framer):
         if wanted or position > stop:
             self._scanned, self._wanted = position - start, wanted
             return -1
-        self._reset()
+        self._finish(buffer, position, stop)
         return position
+
+    def _finish(self, buffer: bytes | bytearray, end: int, stop: int) -> None:
+        """The end of a frame has been found: forget it.
+
+        Raises:
+            IncrementalDeserializeError: The frame is to be refused.
+        """
+        self._reset()
 
     def _enter(self, wanted: int, items: int) -> int:
         if not items:
