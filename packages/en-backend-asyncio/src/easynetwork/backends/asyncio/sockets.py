@@ -107,6 +107,8 @@ class SocketStream(ByteStream):
             return self._claim(read, argument)
         if self._closing:
             raise _closed_error()
+        if deadline is not None and deadline <= self._loop.time():
+            return self._receive_at_once(read, argument)
         if not self._watched:
             self._loop.add_reader(self._fd, self._on_readable)
             self._watched = True
@@ -125,6 +127,15 @@ class SocketStream(ByteStream):
         finally:
             self._reader = None
             self._deadline = None
+
+    def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
+        """There is no time left to be told that data is there, but it may be there."""
+        try:
+            return read(argument)
+        except (BlockingIOError, InterruptedError):
+            raise TimeoutError("no data has come yet") from None
+        except OSError as exc:
+            raise _translate(exc) from None
 
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         self._read_buffer = get_buffer()
