@@ -330,7 +330,8 @@ async def test_condition_wakes_its_waiters(backend: AsyncBackend) -> None:
 
     async with backend.create_task_group() as group:
         waiters = [await group.start(wait, number) for number in range(3)]
-        async with lock:
+        async with condition:
+            assert lock.locked()
             condition.notify()
         await waiters[0].join()
         assert woken == [0]

@@ -153,6 +153,8 @@ class Synchronization(metaclass=ABCMeta):
     def create_condition_var(self, lock: ILock | None = None) -> ICondition:
         """Makes a condition variable over ``lock``, which is one of `create_lock`; None makes a new one.
 
+        Who waits or notifies must have taken the lock through the condition.
+
         Raises:
             TypeError: the lock is not this backend's.
         """
