@@ -185,6 +185,7 @@ def test_a_hostile_document_is_a_deserialize_error(serializer: AnySerializer, do
 @pytest.mark.parametrize(
     ("serializer", "document"),
     [
+        (line, b"a" + b"\n" * 60_000),
         (cbor, b"\x9f" + tagged(4, b"\x82\x01" + bignum(4096)) * 15 + b"\xff"),
         (cbor, b"\x9f" + tagged(30, b"\x82" + bignum(4096) + bignum(4095)) * 7 + b"\xff"),
         (cbor, b"\x9f" + b"\x81\x01" * 30_000 + b"\xff"),

@@ -62,9 +62,10 @@ def check_unicode_errors(errors: object) -> str:
     return errors
 
 
-def check_instance(name: str, value: object, cls: type[object]) -> None:
-    if not isinstance(value, cls):
-        raise TypeError(f"{name}: expected {cls.__name__}, got {type(value).__name__}")
+def check_instance(name: str, value: object, *classes: type[object]) -> None:
+    if not isinstance(value, classes):
+        expected = " or ".join(cls.__name__ for cls in classes)
+        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 def check_exception_types(

@@ -17,6 +17,14 @@ _SentT_contra = TypeVar("_SentT_contra", contravariant=True)
 _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 
+def strip_separators(data: bytes, separator: bytes) -> bytes:
+    """Remove all separators from the end. Cutting them off one by one would copy the data for each."""
+    end = len(data)
+    while data.endswith(separator, 0, end):
+        end -= len(separator)
+    return data[:end]
+
+
 class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _ReceivedT_co]):
     """Packets end with a separator, which `serialize` does not add and `deserialize` does not get.
 
@@ -60,8 +68,7 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _Recei
         data = self.serialize(packet)
         separator = self._separator
         if self._check_separator:
-            while data.endswith(separator):
-                data = data.removesuffix(separator)
+            data = strip_separators(data, separator)
             if separator in data:
                 raise ValueError(f"The separator {separator!r} stands inside the serialized packet")
         yield data + separator

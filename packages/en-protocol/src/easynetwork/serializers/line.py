@@ -7,7 +7,7 @@ from typing import Literal
 
 from ._errors import bad_data
 from ._validation import DEFAULT_LIMIT, check_encoding, check_instance, check_unicode_errors
-from .base_stream import AutoSeparatedPacketSerializer
+from .base_stream import AutoSeparatedPacketSerializer, strip_separators
 from .framing import SeparatorFramer
 
 __all__ = ("StringLineSerializer",)
@@ -59,8 +59,7 @@ class StringLineSerializer(AutoSeparatedPacketSerializer[str, str]):
             DeserializeError: The bytes are not text in this encoding.
         """
         if not self._keep_end:
-            while data.endswith(self._separator):
-                data = data.removesuffix(self._separator)
+            data = strip_separators(data, self._separator)
         return self.deserialize_frame(data)
 
     def deserialize_frame(self, data: bytes, /) -> str:

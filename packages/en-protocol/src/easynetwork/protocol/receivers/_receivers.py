@@ -12,7 +12,7 @@ from easynetwork.serializers.composite import (
 )
 from easynetwork.serializers.framing import FramedPacketSerializer
 
-from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol, StreamProtocolBase
+from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
 from ._abc import NeedData, StreamReceiver, WritableReceiver
 from ._framed import FramedBuffer, FramedChunks
 from ._generated import GeneratedBuffer, GeneratedChunks
@@ -109,7 +109,7 @@ def make_receiver(
         TypeError: `protocol` is neither kind, or `max_recv_size` is no integer.
         ValueError: `max_recv_size` is not positive.
     """
-    check_instance("protocol", protocol, StreamProtocolBase)
+    check_instance("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
     check_positive_int("max_recv_size", max_recv_size)
     if isinstance(protocol, BufferedStreamProtocol):
         return BufferReceiver(protocol, max_recv_size)
