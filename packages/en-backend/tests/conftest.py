@@ -8,7 +8,6 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 import anyio
 import pytest
-import sniffio
 import trio.lowlevel
 
 from easynetwork.lowlevel.api_async.backend.anyio_backend import AnyIOBackend
@@ -29,17 +28,11 @@ class BareBackend(AnyIOBackend):
         return anyio.run(coro_func, *args, **(runner_options or {}))
 
     def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
-        if sniffio.current_async_library() == "trio":
+        try:
             token = trio.lowlevel.current_trio_token()
-            return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
-        loop = asyncio.get_running_loop()
-
-        def call_soon(func: Callable[[], object]) -> None:
-            context = contextvars.copy_context()
-            context.run(sniffio.current_async_library_cvar.set, "asyncio")
-            loop.call_soon_threadsafe(func, context=context)
-
-        return call_soon
+        except RuntimeError:
+            return asyncio.get_running_loop().call_soon_threadsafe
+        return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
 
     async def create_tcp_connection(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
