@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from .api_async.backend.abc import AsyncBackend, IEvent
 
-__all__ = ("CONNECTION_ATTEMPT_DELAY", "AddressInfo", "connect_first", "interleave_families")
+__all__ = ("CONNECTION_ATTEMPT_DELAY", "AddressInfo", "connect_first", "failure_of_all", "interleave_families")
 
 CONNECTION_ATTEMPT_DELAY: Final = 0.25  # seconds, RFC 8305 section 5
 
@@ -80,7 +80,7 @@ class _Race(Generic[T]):
             return self._winner
         if self._crash is not None:
             raise self._crash
-        raise _summary(self._failures)
+        raise failure_of_all(self._failures)
 
     async def _start_attempts(self, addresses: Iterable[AddressInfo]) -> None:
         async with self._backend.create_task_group() as group:
@@ -110,7 +110,8 @@ class _Race(Generic[T]):
             connection.abort()
 
 
-def _summary(failures: Sequence[tuple[AddressInfo, OSError]]) -> OSError:
+def failure_of_all(failures: Sequence[tuple[AddressInfo, OSError]]) -> OSError:
+    """One error for a host of which no address could be connected to, as `connect_first` raises it."""
     if not failures:
         return OSError("there is no address to connect to")
     text = "; ".join(f"{address[4][:2]}: {exc.strerror or exc}" for address, exc in failures)

@@ -4,5 +4,6 @@
 from __future__ import annotations
 
 from .async_tcp import AsyncTCPNetworkClient
+from .tcp import TCPNetworkClient
 
-__all__ = ("AsyncTCPNetworkClient",)
+__all__ = ("AsyncTCPNetworkClient", "TCPNetworkClient")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket as _socket
 import ssl as _ssl
 from typing import TYPE_CHECKING, TypeVar

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outgoing TCP connections without an event loop: Happy Eyeballs (RFC 8305) over one selector."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import selectors
+import socket as _socket
+import time
+from collections import deque
+from typing import Any, Final
+
+from easynetwork.lowlevel.happy_eyeballs import (
+    CONNECTION_ATTEMPT_DELAY,
+    AddressInfo,
+    failure_of_all,
+    interleave_families,
+)
+
+__all__ = ("connect_tcp",)
+
+_IN_PROGRESS: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
+
+
+def connect_tcp(
+    host: str,
+    port: int,
+    *,
+    timeout: float | None,
+    local_address: tuple[str, int] | None = None,
+    happy_eyeballs_delay: float | None = None,
+) -> _socket.socket:
+    """Connects to the first address of ``host`` that answers; the socket does not block.
+
+    Raises:
+        TimeoutError: no address has answered within ``timeout`` seconds (the resolution of the name is not counted).
+        OSError: the host is unknown, or no address of it could be connected to.
+    """
+    remote: list[AddressInfo] = list(_socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM))
+    local: dict[int, Any] = {}
+    if local_address is not None:
+        infos = _socket.getaddrinfo(*local_address, type=_socket.SOCK_STREAM, flags=_socket.AI_PASSIVE)
+        local = {family: address for family, _, _, _, address in reversed(infos)}
+        remote = [info for info in remote if info[0] in local]
+    delay = CONNECTION_ATTEMPT_DELAY if happy_eyeballs_delay is None else happy_eyeballs_delay
+    with _Race(local, delay) as race:
+        return race.run(interleave_families(remote), math.inf if timeout is None else time.monotonic() + timeout)
+
+
+class _Race:
+    """Attempts side by side; the first connection wins, and the others are closed."""
+
+    def __init__(self, local: dict[int, Any], delay: float) -> None:
+        self._local = local
+        self._delay = delay
+        self._selector = selectors.DefaultSelector()
+        self._failures: list[tuple[AddressInfo, OSError]] = []
+        self._next_start = -math.inf
+
+    def __enter__(self) -> _Race:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for key in self._selector.get_map().values():
+            assert isinstance(key.fileobj, _socket.socket)
+            key.fileobj.close()
+        self._selector.close()
+
+    def run(self, addresses: list[AddressInfo], deadline: float) -> _socket.socket:
+        waiting = deque(addresses)
+        while waiting or self._selector.get_map():
+            if waiting and time.monotonic() >= self._next_start:
+                self._start(waiting.popleft())
+            until = min(deadline, self._next_start) if waiting else deadline
+            pause = None if until == math.inf else max(0.0, until - time.monotonic())
+            for key, _ in self._selector.select(pause):
+                if (winner := self._finish(key)) is not None:
+                    return winner
+            if time.monotonic() >= deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "no address has answered in time")
+        raise failure_of_all(self._failures)
+
+    def _start(self, info: AddressInfo) -> None:
+        family, kind, proto, _, address = info
+        self._next_start = time.monotonic() + self._delay
+        with contextlib.ExitStack() as stack:
+            try:
+                sock = stack.enter_context(_socket.socket(family, kind, proto))
+                sock.setblocking(False)
+                if family in self._local:
+                    sock.bind(self._local[family])
+                _raise_for(sock.connect_ex(address))
+            except OSError as exc:
+                self._fail(info, exc)
+                return
+            self._selector.register(sock, selectors.EVENT_WRITE, info)
+            stack.pop_all()
+
+    def _finish(self, key: selectors.SelectorKey) -> _socket.socket | None:
+        sock = key.fileobj
+        assert isinstance(sock, _socket.socket)
+        self._selector.unregister(sock)
+        try:
+            _raise_for(sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
+        except OSError as exc:
+            sock.close()
+            self._fail(key.data, exc)
+            return None
+        return sock
+
+    def _fail(self, info: AddressInfo, exc: OSError) -> None:
+        self._failures.append((info, exc))
+        self._next_start = -math.inf  # the next address need not wait for this one any more
+
+
+def _raise_for(number: int) -> None:
+    if number not in _IN_PROGRESS:
+        raise OSError(number, os.strerror(number))

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocking TCP client, plain or with TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import socket as _socket
+import ssl as _ssl
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from easynetwork.lowlevel.socket import (
+    IPv4SocketAddress,
+    IPv6SocketAddress,
+    new_socket_address,
+    set_tcp_keepalive,
+    set_tcp_nodelay,
+)
+
+from ._blocking_connect import connect_tcp
+from ._blocking_stream import BlockingByteStream, BlockingSocketStream
+from ._blocking_tls import BlockingTLSStream
+from ._stream_arguments import (
+    ClientTLS,
+    check_max_recv_size,
+    check_protocol,
+    closed_on_error,
+    split_address_or_socket,
+)
+from ._stream_blocking import StreamClientCore, deadline_after
+
+if TYPE_CHECKING:
+    from easynetwork.protocol import AnyStreamProtocolType
+
+__all__ = ("TCPNetworkClient",)
+
+_SentT = TypeVar("_SentT")
+_ReceivedT = TypeVar("_ReceivedT")
+
+
+class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
+    """Speaks a protocol over one TCP connection, which the constructor makes.
+
+    Args:
+        address_or_socket: the server's host and port, or a connected socket, which the client owns from now on.
+        protocol: turns packets into bytes and back.
+        ssl: makes the client speak TLS; True takes `ssl.create_default_context`.
+        server_hostname: the name that the server's certificate must have: required with a socket, taken from the address
+            otherwise. The empty string switches the check off.
+        ssl_handshake_timeout: seconds that the handshake may take (60).
+        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when the client is closed (30).
+        ssl_standard_compatible: whether that end is insisted on, and its absence is a `TruncatedStreamError` (True).
+        max_recv_size: bytes that one read may bring (64 KiB).
+        retry_interval: seconds after which a waiting thread looks at the socket without having been woken. It matters only
+            where closing the client in one thread does not wake the others by itself.
+        connect_timeout: seconds until one address of the host must have answered; None waits as long as the system does.
+        local_address: host and port to connect from.
+        happy_eyeballs_delay: seconds before the next address of the host is tried beside the one that does not answer
+            (0.25, RFC 8305).
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
+        TimeoutError: connecting, or the handshake, took too long.
+        ssl.SSLError: the peers could not agree, or the certificate was refused.
+        OSError: no connection could be made, or the socket is not connected.
+    """
+
+    def __init__(
+        self,
+        address_or_socket: tuple[str, int] | _socket.socket,
+        /,
+        protocol: AnyStreamProtocolType[_SentT, _ReceivedT],
+        *,
+        ssl: _ssl.SSLContext | bool | None = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        ssl_standard_compatible: bool | None = None,
+        max_recv_size: int | None = None,
+        retry_interval: float = 1.0,
+        connect_timeout: float | None = None,
+        local_address: tuple[str, int] | None = None,
+        happy_eyeballs_delay: float | None = None,
+    ) -> None:
+        with closed_on_error(address_or_socket):
+            address, sock = split_address_or_socket(address_or_socket)
+            check_protocol(protocol)
+            max_recv_size = check_max_recv_size(max_recv_size)
+            deadline_after(connect_timeout, "connect_timeout")
+            deadline_after(retry_interval, "retry_interval")
+            tls = ClientTLS.from_arguments(
+                ssl,
+                server_hostname,
+                ssl_handshake_timeout,
+                ssl_shutdown_timeout,
+                ssl_standard_compatible,
+                host=None if address is None else address[0],
+            )
+            if sock is None:
+                assert address is not None
+                sock = connect_tcp(
+                    *address,
+                    timeout=connect_timeout,
+                    local_address=local_address,
+                    happy_eyeballs_delay=happy_eyeballs_delay,
+                )
+            stream = _open_stream(sock, tls, retry_interval)
+            self._local_address = _inet_address(sock.getsockname(), sock)
+            self._remote_address = _inet_address(sock.getpeername(), sock)
+            super().__init__(stream, protocol, max_recv_size)
+
+    def get_local_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
+        """This side of the connection."""
+        return self._local_address
+
+    def get_remote_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
+        """The peer's side of the connection."""
+        return self._remote_address
+
+
+def _open_stream(sock: _socket.socket, tls: ClientTLS | None, longest_wait: float) -> BlockingByteStream:
+    for set_option in (set_tcp_nodelay, set_tcp_keepalive):
+        with contextlib.suppress(OSError):
+            set_option(sock, True)
+    stream = BlockingSocketStream(sock, longest_wait)
+    if tls is None:
+        return stream
+    return BlockingTLSStream.handshake(stream, tls.options, tls.server_hostname)
+
+
+def _inet_address(address: tuple[object, ...], sock: _socket.socket) -> IPv4SocketAddress | IPv6SocketAddress:
+    return cast("IPv4SocketAddress | IPv6SocketAddress", new_socket_address(address, sock.family))
