@@ -62,7 +62,7 @@ def test_the_most_capable_class_is_chosen() -> None:
     assert type(StapledPacketSerializer(raw, one_shot)) is StapledPacketSerializer
     assert type(StapledPacketSerializer(one_shot, raw)) is StapledPacketSerializer
     with pytest.raises(TypeError, match=r"^received_packet_serializer:"):
-        StapledIncrementalPacketSerializer(raw, one_shot)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        StapledIncrementalPacketSerializer(raw, one_shot)  # pyright: ignore[reportArgumentType]  # that is the point
 
 
 def test_each_half_does_its_part() -> None:

@@ -29,7 +29,7 @@ def test_text_fields_are_padded_and_stripped() -> None:
     assert NamedTupleStructSerializer(Point, formats).deserialize(b"\x01\xc3\xa9\0\0") == Point(1, "é")
     padded = NamedTupleStructSerializer(Point, formats, strip_string_trailing_nul_bytes=False)
     assert padded.deserialize(b"\x01a\0\0\0") == Point(1, "a\0\0\0")
-    assert NamedTupleStructSerializer(Point, formats, encoding=None).deserialize(b"\x01a\0\0\0") == (1, b"a")
+    assert tuple(NamedTupleStructSerializer(Point, formats, encoding=None).deserialize(b"\x01a\0\0\0")) == (1, b"a")
     assert NamedTupleStructSerializer(Point, {"x": "H", "name": "1s"}, "<").serialize(Point(1, "a")) == b"\x01\0a"
 
 
