@@ -65,14 +65,26 @@ class FixedSizeBufferProtocol(BufferedStreamProtocol[Any, bytes]):
         serializer: Any = StringLineSerializer()  # never asked
         super().__init__(serializer)
 
-    def create_buffer(self, sizehint: int) -> bytearray:
-        return bytearray(10)
+    def create_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(bytearray(20))[10:]
 
-    def build_packet_from_buffer(self, buffer: bytearray) -> Generator[int | None, int, tuple[bytes, memoryview]]:
+    def build_packet_from_buffer(self, buffer: memoryview) -> Generator[int | None, int, tuple[bytes, memoryview]]:
         filled = 0
         while filled < 4:
             filled += yield filled - 4
-        return bytes(buffer[6:]), memoryview(buffer)[10:]
+        return bytes(buffer[6:]), buffer[10:]
+
+
+class NoRoomProtocol(BufferedStreamProtocol[Any, bytes]):
+    """Asks for bytes behind the end of its buffer."""
+
+    def __init__(self) -> None:
+        serializer: Any = StringLineSerializer()  # never asked
+        super().__init__(serializer)
+
+    def build_packet_from_buffer(self, buffer: Any) -> Generator[int | None, int, tuple[bytes, bytes]]:
+        yield len(buffer)
+        return b"", b""
 
 
 MODES = range(6)  # how many receivers every_receiver() makes for a buffered serializer
@@ -202,6 +214,16 @@ def test_the_transport_writes_where_the_protocol_wants() -> None:
     receiver.feed(b"defghi")
 
     assert [receiver.next_packet() for _ in range(3)] == [b"abcd", b"efgh", NEED_DATA]
+
+
+def test_a_protocol_without_room_has_crashed() -> None:
+    receiver = BufferReceiver(NoRoomProtocol(), 1024)
+
+    with pytest.raises(RuntimeError, match=r"^protocol\.build_packet_from_buffer\(\) crashed$"):
+        receiver.get_buffer()
+
+    assert receiver.ended
+    assert len(receiver.get_buffer()) > 0
 
 
 @pytest.mark.parametrize("protocol_class", [BufferedStreamProtocol, BufferedUpperCaseProtocol])

@@ -161,7 +161,7 @@ class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
     ) -> None:
         super().__init__(serializer, converter)
         self._sizehint = sizehint
-        self._storage = self._buffer = bytearray()
+        self._storage = self._buffer = bytearray()  # the same, and known to be writable
 
     def get_buffer(self) -> memoryview:
         if self._stop == len(self._storage):

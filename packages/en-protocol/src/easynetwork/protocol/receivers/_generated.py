@@ -158,7 +158,8 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
         super().__init__()
         self._protocol = protocol
         self._sizehint = sizehint
-        self._view: memoryview | None = None
+        self._buffer: Any = None
+        self._view: memoryview | None = None  # of the buffer, byte by byte
         self._written = 0
 
     def next_packet(self) -> _T_co | NeedData:
@@ -191,8 +192,9 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
 
     def _create_generator(self) -> Generator[int | None, int, tuple[_T_co, Any]]:
         if self._view is None:
-            self._view = memoryview(self._protocol.create_buffer(self._sizehint)).cast("B")
-        return self._protocol.build_packet_from_buffer(self._view.obj)
+            self._buffer = self._protocol.create_buffer(self._sizehint)
+            self._view = memoryview(self._buffer).cast("B")
+        return self._protocol.build_packet_from_buffer(self._buffer)
 
     def _room(self) -> memoryview:
         self._started_generator()
@@ -215,9 +217,9 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
     def _release(self) -> None:
         if self._view is not None and not self._in_frame and len(self._view) > SMALL_BUFFER:
             self._generator = None
-            self._view = None
+            self._buffer = self._view = None
 
     def _end(self) -> None:
         super()._end()
-        self._view = None
+        self._buffer = self._view = None
         self._written = 0
