@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,6 @@ from anyio.abc import ByteStream, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.tls import TLSStream
 
-from easynetwork.lowlevel.socket import IPv4SocketAddress
 from easynetwork.protocol import AnyStreamProtocolType, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
@@ -34,7 +33,7 @@ def line_server(
 
 
 @asynccontextmanager
-async def running(server: AsyncTCPNetworkServer[Any, Any]) -> AsyncIterator[TaskGroup]:
+async def running(server: AsyncTCPNetworkServer[Any, Any]) -> AsyncGenerator[TaskGroup]:
     """Serves while the block runs; gives the task group that does."""
     async with server, anyio.create_task_group() as tasks:
         is_up = anyio.Event()
@@ -77,9 +76,8 @@ class LinePeer:
 @asynccontextmanager
 async def connected(
     server: AsyncTCPNetworkServer[Any, Any], context: ssl.SSLContext | None = None
-) -> AsyncIterator[LinePeer]:
+) -> AsyncGenerator[LinePeer]:
     address = server.get_addresses()[0]
-    assert isinstance(address, IPv4SocketAddress)
     stream: ByteStream = await anyio.connect_tcp(address.host, address.port)
     if context is not None:
         stream = await TLSStream.wrap(stream, hostname="localhost", ssl_context=context)
@@ -92,7 +90,7 @@ async def connected(
 @asynccontextmanager
 async def serving(
     handler: AsyncStreamRequestHandler[Any, Any], **options: Any
-) -> AsyncIterator[tuple[AsyncTCPNetworkServer[Any, Any], LinePeer]]:
+) -> AsyncGenerator[tuple[AsyncTCPNetworkServer[Any, Any], LinePeer]]:
     """A running server with one peer."""
     server = line_server(handler, **options)
     async with running(server), connected(server) as peer:

@@ -114,7 +114,7 @@ def ask(sock: socket.socket, request: str) -> str:
 
 
 def read_to_end(sock: socket.socket) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while more := sock.recv(65536):
         parts.append(more)
     return b"".join(parts)
@@ -136,7 +136,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> float:
 
 def slowest_answer(sock: socket.socket, count: int) -> float:
     """Seconds that the slowest but one percent of answers took."""
-    times = []
+    times: list[float] = []
     for _ in range(count):
         start = time.monotonic()
         assert ask(sock, "echo x") == "x"

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tcp_peers import connected, line_server, running, serving
 
 from easynetwork.exceptions import (
     ClientClosedError,
@@ -26,8 +27,6 @@ from easynetwork.lowlevel.socket import IPv4SocketAddress, TLSAttribute
 from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer, StringLineSerializer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler, INETClientAttribute
-
-from .tcp_peers import connected, line_server, running, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +182,7 @@ async def test_a_bad_frame_is_thrown_in_and_reading_goes_on(
         else:
             await client.send_packet(request)
 
-    async with serving(Handler(handle), protocol=kind(JSONSerializer())) as (_, peer):  # type: ignore[arg-type]
+    async with serving(Handler(handle), protocol=kind(JSONSerializer())) as (_, peer):
         await peer.send('{"a": 1}', "{nonsense", "[2]")
 
         assert [await peer.receive() for _ in range(3)] == ['{"a":1}', '"bad request"', "[2]"]
@@ -209,7 +208,8 @@ async def test_a_crashing_protocol_is_a_runtime_error_at_the_yield(method: str) 
             caught.append(exc)
 
     base: Any = StreamProtocol if method.endswith("chunks") else BufferedStreamProtocol
-    protocol: AnyStreamProtocolType[str, str] = type("Protocol", (Crashing, base), {})(StringLineSerializer())
+    make_protocol: Any = type("Protocol", (Crashing, base), {})
+    protocol: AnyStreamProtocolType[str, str] = make_protocol(StringLineSerializer())
     handler = Handler(handle)
     async with serving(handler, protocol=protocol) as (_, peer):
         await peer.send("x")
@@ -485,7 +485,7 @@ async def test_the_client_tells_who_it_is() -> None:
         ports = await peer.ask("x")
 
         local = peer.stream.extra(anyio.abc.SocketAttribute.local_port)
-        assert ports == f"{local} {server.get_addresses()[0].port}"  # type: ignore[union-attr]
+        assert ports == f"{local} {server.get_addresses()[0].port}"
 
 
 async def test_control_messages_are_not_for_tcp() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tcp_peers import connected, line_protocol, line_server, running, serving
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -23,8 +24,6 @@ from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer, StringLineSerializer
 from easynetwork.servers import AsyncTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
-
-from .tcp_peers import connected, line_protocol, line_server, running, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +37,7 @@ class Echo(AsyncStreamRequestHandler[str, str]):
 async def test_a_server_listens_between_activation_and_closing() -> None:
     server = line_server(Echo())
     assert not server.is_listening()
-    assert server.get_addresses() == server.get_sockets() == ()
+    assert (server.get_addresses(), server.get_sockets()) == ((), ())
 
     async with server:
         await server.server_activate()
@@ -51,7 +50,7 @@ async def test_a_server_listens_between_activation_and_closing() -> None:
         assert sock.getsockname() == tuple(address)
 
     assert not server.is_listening()
-    assert server.get_addresses() == server.get_sockets() == ()
+    assert (server.get_addresses(), server.get_sockets()) == ((), ())
 
 
 async def test_activation_may_happen_in_several_tasks_at_once() -> None:
@@ -136,7 +135,7 @@ async def test_closing_leaves_connected_clients_until_they_are_done() -> None:
         is_up = anyio.Event()
         tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
         await is_up.wait()
-        port = server.get_addresses()[0].port  # type: ignore[union-attr]
+        port = server.get_addresses()[0].port
         async with connected(server) as peer:
             assert await peer.ask("before") == "before"
             await server.server_close()
@@ -269,7 +268,7 @@ async def test_a_server_in_an_asyncio_task_ends_with_the_task() -> None:
 async def test_a_server_that_is_collected_open_warns() -> None:
     server = line_server(Echo())
     await server.server_activate()
-    listeners = server._listeners
+    listeners = server._listeners  # pyright: ignore[reportPrivateUsage]  # to close what the collected server cannot
 
     with pytest.warns(ResourceWarning, match="unclosed server"):
         del server
@@ -284,9 +283,9 @@ async def test_one_server_may_serve_several_addresses() -> None:
 
     async with running(server):
         first, second = server.get_addresses()
-        assert (first.host, second.host) == ("127.0.0.1", "127.0.0.2")  # type: ignore[union-attr]
+        assert (first.host, second.host) == ("127.0.0.1", "127.0.0.2")
         for address in (first, second):
-            stream = await anyio.connect_tcp(address.host, address.port)  # type: ignore[union-attr]
+            stream = await anyio.connect_tcp(address.host, address.port)
             await stream.send(b"x\n")
             assert await stream.receive() == b"x\n"
             await stream.aclose()
@@ -297,7 +296,7 @@ async def test_all_interfaces_are_dual_stack() -> None:
 
     async with running(server):
         for address in server.get_addresses():
-            async with await anyio.connect_tcp(*address.for_connection()) as stream:  # type: ignore[union-attr]
+            async with await anyio.connect_tcp(*address.for_connection()) as stream:
                 await stream.send(b"x\n")
                 assert await stream.receive() == b"x\n"
 
@@ -305,7 +304,7 @@ async def test_all_interfaces_are_dual_stack() -> None:
 async def test_reuse_port_lets_two_servers_share() -> None:
     first = line_server(Echo(), reuse_port=True)
     await first.server_activate()
-    port = first.get_addresses()[0].port  # type: ignore[union-attr]
+    port = first.get_addresses()[0].port
     second: AsyncTCPNetworkServer[str, str] = AsyncTCPNetworkServer(
         "127.0.0.1", port, line_protocol(), Echo(), reuse_port=True
     )

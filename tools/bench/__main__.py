@@ -13,7 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,9 @@ def cpu_nanoseconds(pid: int) -> int:
 
 
 @contextmanager
-def running_server(name: str, loop: str, core: int) -> Iterator[tuple[int, int]]:
+def running_server(name: str, loop: str, core: int) -> Generator[tuple[int, int]]:
     """Starts a contender and gives its process number and port."""
-    command = [sys.executable, HERE / "tcp_servers.py", name, loop]
+    command = [sys.executable, str(HERE / "tcp_servers.py"), name, loop]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -69,7 +69,7 @@ def running_server(name: str, loop: str, core: int) -> Iterator[tuple[int, int]]
             if not port:
                 sys.exit(
                     f"bench: the server {name!r} on {loop} did not start; run it alone to see why:\n  "
-                    + " ".join(map(str, command))
+                    + " ".join(command)
                 )
             yield server.pid, int(port)
         finally:
@@ -79,7 +79,7 @@ def running_server(name: str, loop: str, core: int) -> Iterator[tuple[int, int]]
 def measure(load: Path, name: str, loop: str, seconds: float, cores: tuple[int, int]) -> Result:
     with running_server(name, loop, cores[0]) as (pid, port):
         before = cpu_nanoseconds(pid)
-        command = [load, str(port), str(CONNECTIONS), str(MESSAGE_SIZE), str(seconds)]
+        command = [str(load), str(port), str(CONNECTIONS), str(MESSAGE_SIZE), str(seconds)]
         output = subprocess.run(
             command,
             stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
@@ -17,8 +18,8 @@ from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHa
 class EchoProtocol(asyncio.Protocol):
     """The least that asyncio asks for: no framing, no flow control."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.write = transport.write  # type: ignore[attr-defined]  # a WriteTransport; uvloop's is none by class
+    def connection_made(self, transport: Any) -> None:  # a WriteTransport, but uvloop's is none by class
+        self.write: Callable[[bytes], None] = transport.write
 
     def data_received(self, data: bytes) -> None:
         self.write(data)

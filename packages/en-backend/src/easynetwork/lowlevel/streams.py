@@ -8,8 +8,8 @@ nothing is kept that was sent, so a stream needs no buffer marks and its bounds 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from .typed_attr import TypedAttributeProvider
 
@@ -29,8 +29,10 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
     Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; None waits without limit.
     """
 
+    # The two that a program waits in most of the time are plain methods, so that a stream may hand on another coroutine as its own.
+
     @abstractmethod
-    async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
+    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
         """Waits for data and returns 1 to ``max_bytes`` bytes of it, or ``b""`` once the peer has ended its side in order.
 
         A cancelled call, or one that timed out, has taken nothing from the stream.
@@ -43,7 +45,7 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    async def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> int:
+    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
         """Like `receive`, into the buffer that ``get_buffer()`` gives; returns the number of bytes written, 0 at the end."""
 
     @abstractmethod

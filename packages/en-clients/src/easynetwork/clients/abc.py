@@ -9,7 +9,7 @@ import time
 from abc import ABCMeta, abstractmethod
 from collections.abc import AsyncGenerator, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -18,14 +18,12 @@ __all__ = ("AbstractAsyncNetworkClient", "AbstractNetworkClient")
 
 _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
-_Self = TypeVar("_Self", bound="AbstractNetworkClient[object, object]")
-_AsyncSelf = TypeVar("_AsyncSelf", bound="AbstractAsyncNetworkClient[object, object]")
 
 
 class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
     """A client that blocks its thread. All of it is thread-safe: one thread may receive while another sends or closes."""
 
-    def __enter__(self: _Self) -> _Self:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -94,7 +92,7 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
 class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
     """A client that runs in an event loop. ``async with`` connects it, and closes it at the end."""
 
-    async def __aenter__(self: _AsyncSelf) -> _AsyncSelf:
+    async def __aenter__(self) -> Self:
         try:
             await self.wait_connected()
         except BaseException:

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
 __all__ = ("AbstractAsyncNetworkServer", "AbstractNetworkServer", "SupportsEventSet")
-
-_Self = TypeVar("_Self", bound="AbstractAsyncNetworkServer")
-_SyncSelf = TypeVar("_SyncSelf", bound="AbstractNetworkServer")
 
 
 class SupportsEventSet(Protocol):
@@ -26,7 +23,7 @@ class SupportsEventSet(Protocol):
 class AbstractAsyncNetworkServer(metaclass=ABCMeta):
     """A server that runs in an event loop. ``async with`` activates it, and closes it at the end."""
 
-    async def __aenter__(self: _Self) -> _Self:
+    async def __aenter__(self) -> Self:
         await self.server_activate()
         return self
 
@@ -87,7 +84,7 @@ class AbstractAsyncNetworkServer(metaclass=ABCMeta):
 class AbstractNetworkServer(metaclass=ABCMeta):
     """A server that runs in a thread. ``with`` closes it at the end."""
 
-    def __enter__(self: _SyncSelf) -> _SyncSelf:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -145,7 +145,8 @@ class TLSEngine:
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return {
             TLSAttribute.sslcontext: lambda: self._object.context,
-            TLSAttribute.peercert: self._object.getpeercert,
+            # Keys are the attributes themselves; type checkers see the types of their values.
+            TLSAttribute.peercert: self._object.getpeercert,  # pyright: ignore[reportUnhashable]
             TLSAttribute.cipher: self._object.cipher,
             TLSAttribute.compression: self._object.compression,
             TLSAttribute.tls_version: self._object.version,

@@ -31,8 +31,7 @@ class TLSOptions:
     """Whether the closing alert (``close_notify``, RFC 8446 section 6.1) is sent, waited for, and its absence is a truncation."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.context, _ssl.SSLContext):
-            raise TypeError(f"ssl: expected an ssl.SSLContext, got {type(self.context).__name__}")
+        _check_type("ssl", self.context, _ssl.SSLContext)
         _check_seconds("ssl_handshake_timeout", self.handshake_timeout)
         _check_seconds("ssl_shutdown_timeout", self.shutdown_timeout)
 
@@ -67,7 +66,11 @@ class TLSOptions:
 
 
 def _check_seconds(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name}: expected a number of seconds, got {type(value).__name__}")
-    if not value > 0 or math.isinf(value):
+    _check_type(name, value, int, float)
+    if isinstance(value, bool) or not value > 0 or math.isinf(value):
         raise ValueError(f"{name}: expected a finite number of seconds above 0, got {value!r}")
+
+
+def _check_type(name: str, value: object, *kinds: type) -> None:
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name}: expected {' or '.join(kind.__name__ for kind in kinds)}, got {type(value).__name__}")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
-from easynetwork.lowlevel.socket import INETSocketAttribute
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
@@ -32,7 +32,9 @@ _MAX_RECV_SIZE: Final = 65536
 """Bytes read at once: below malloc's threshold for mappings of their own (128 KiB), above which every read would cost page faults."""
 
 
-class AsyncTCPNetworkServer(BaseAsyncNetworkServer[StreamListener], Generic[_RequestT, _ResponseT]):
+class AsyncTCPNetworkServer(
+    BaseAsyncNetworkServer[StreamListener, IPv4SocketAddress | IPv6SocketAddress], Generic[_RequestT, _ResponseT]
+):
     """Serves a protocol over TCP.
 
     Args:
@@ -76,14 +78,8 @@ class AsyncTCPNetworkServer(BaseAsyncNetworkServer[StreamListener], Generic[_Req
     ) -> None:
         _check_host(host)
         _check_range("port", port, 0, 65535)
-        if not isinstance(protocol, (StreamProtocol, BufferedStreamProtocol)):
-            raise TypeError(
-                f"protocol: expected a StreamProtocol or a BufferedStreamProtocol, got {type(protocol).__name__}"
-            )
-        if not isinstance(request_handler, AsyncStreamRequestHandler):
-            raise TypeError(
-                f"request_handler: expected an AsyncStreamRequestHandler, got {type(request_handler).__name__}"
-            )
+        _check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
+        _check_type("request_handler", request_handler, AsyncStreamRequestHandler)
         backlog = _BACKLOG if backlog is None else _check_range("backlog", backlog, 1)
         max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else _check_range("max_recv_size", max_recv_size, 1)
         tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
@@ -124,18 +120,23 @@ def _client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callabl
     }
 
 
-def _check_host(host: object) -> None:
+def _check_type(name: str, value: object, *kinds: type) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):  # a bool is an int by inheritance only
+        raise TypeError(f"{name}: expected {' or '.join(kind.__name__ for kind in kinds)}, got {type(value).__name__}")
+
+
+def _check_host(host: str | Sequence[str] | None) -> None:
     if host is None or isinstance(host, str):
         return
-    if not isinstance(host, Sequence) or not all(isinstance(one, str) for one in host):
-        raise TypeError(f"host: expected a string, a sequence of strings or None, got {host!r}")
+    _check_type("host", host, str, Sequence)
     if not host:
         raise ValueError("host: expected at least one address; None stands for all interfaces")
+    for one in host:
+        _check_type("host", one, str)
 
 
 def _check_range(name: str, value: int, low: int, high: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    _check_type(name, value, int)
     if value < low or (high is not None and value > high):
         raise ValueError(f"{name}: expected {f'{low} or more' if high is None else f'{low} to {high}'}, got {value}")
     return value

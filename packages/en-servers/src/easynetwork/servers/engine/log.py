@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, cast
 
 from easynetwork.exceptions import ClientClosedError
 
@@ -70,6 +70,5 @@ class ClientErrorLog:
 def _split(exc: Exception, kind: type[Exception]) -> tuple[Exception | None, Exception | None]:
     """Parts an exception, or a group of them, into what is of ``kind`` and what is not."""
     if isinstance(exc, ExceptionGroup):
-        group: ExceptionGroup[Any] = exc
-        return group.split(kind)
+        return cast("ExceptionGroup[Exception]", exc).split(kind)
     return (exc, None) if isinstance(exc, kind) else (None, exc)

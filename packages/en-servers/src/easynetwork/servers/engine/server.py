@@ -7,7 +7,7 @@ import contextlib
 import logging
 import warnings
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
@@ -33,6 +33,7 @@ class Listener(Protocol):
 
 
 _ListenerT = TypeVar("_ListenerT", bound=Listener)
+_AddressT = TypeVar("_AddressT", bound=SocketAddress)
 
 
 class Service(Protocol[_ListenerT]):
@@ -61,7 +62,7 @@ class _Run:
         (self.serving if self.is_set_up else self.setting_up).cancel()
 
 
-class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
+class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _AddressT]):
     """Opening, serving and closing; the transports give it a `Service` and a name."""
 
     def __init__(self, backend: AsyncBackend, service: Service[_ListenerT], logger: logging.Logger) -> None:
@@ -92,7 +93,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
     def is_serving(self) -> bool:
         return self._run is not None and self._run.is_accepting and self.is_listening()
 
-    def get_addresses(self) -> tuple[SocketAddress, ...]:
+    def get_addresses(self) -> tuple[_AddressT, ...]:
         """The addresses that the server is bound to; empty while it does not listen."""
         return tuple(listener.extra(SocketAttribute.sockname) for listener in self._listeners)
 
@@ -174,7 +175,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT]):
                         is_up_event.set()
 
     @contextlib.contextmanager
-    def _accepting(self, run: _Run) -> Iterator[None]:
+    def _accepting(self, run: _Run) -> Generator[None]:
         try:
             yield
         finally:
