@@ -94,11 +94,10 @@ def test_nothing_is_held_between_packets(name: str) -> None:
         assert not read_stream(receiver, [data]).has_partial_frame
 
 
-@pytest.mark.parametrize("name", CASES)
+# One-shot packets have no newline of their own that could be kept.
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"line keep_end"}))
 def test_one_shot_reading_gives_the_same_packets(name: str) -> None:
     serializer, packets = CASES[name]
-    if name == "line keep_end":
-        pytest.skip("one-shot packets have no newline of their own")
 
     assert [serializer.deserialize(serializer.serialize(packet)) for packet in packets] == packets
 
