@@ -20,6 +20,8 @@ from easynetwork.lowlevel.happy_eyeballs import (
     interleave_families,
 )
 
+from ._time_limits import LONGEST_POLL, deadline_after
+
 __all__ = ("connect_tcp",)
 
 _IN_PROGRESS: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
@@ -47,7 +49,7 @@ def connect_tcp(
         remote = [info for info in remote if info[0] in local]
     delay = CONNECTION_ATTEMPT_DELAY if happy_eyeballs_delay is None else happy_eyeballs_delay
     with _Race(local, delay) as race:
-        return race.run(interleave_families(remote), math.inf if timeout is None else time.monotonic() + timeout)
+        return race.run(interleave_families(remote), deadline_after(timeout))
 
 
 class _Race:
@@ -75,8 +77,7 @@ class _Race:
             if waiting and time.monotonic() >= self._next_start:
                 self._start(waiting.popleft())
             until = min(deadline, self._next_start) if waiting else deadline
-            pause = None if until == math.inf else max(0.0, until - time.monotonic())
-            for key, _ in self._selector.select(pause):
+            for key, _ in self._selector.select(min(max(0.0, until - time.monotonic()), LONGEST_POLL)):
                 if (winner := self._finish(key)) is not None:
                     return winner
             if time.monotonic() >= deadline:

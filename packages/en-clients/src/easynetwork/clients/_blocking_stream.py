@@ -15,16 +15,13 @@ from typing import Final
 
 from easynetwork.lowlevel.closing import Delivery, reset_on_close
 
-__all__ = ("BlockingByteStream", "BlockingSocketStream", "remaining")
+from ._time_limits import LONGEST_POLL, remaining
+
+__all__ = ("BlockingByteStream", "BlockingSocketStream")
 
 _LOST_CONNECTION: Final = frozenset(
     {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENOTCONN}
 )
-
-
-def remaining(deadline: float) -> float | None:
-    """Seconds until ``deadline`` (on the monotonic clock), at least 0; None for an infinite one."""
-    return None if deadline == math.inf else max(0.0, deadline - time.monotonic())
 
 
 class BlockingByteStream(metaclass=ABCMeta):
@@ -64,20 +61,31 @@ class BlockingByteStream(metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def end_session(self, *, wait: bool) -> None:
-        """Says goodbye in the words of the stream (TLS), and waits for the answer if wanted. No other thread may be sending. Never raises."""
+    def finish(self, *, wait: bool) -> None:
+        """Says goodbye in the words of the stream, and waits until the peer has everything. Never raises.
+
+        Threads may be receiving, but none sending. A peer that takes nothing for the shutdown time will see a reset.
+
+        Args:
+            wait: whether the peer's own goodbye (TLS) is waited for; no thread may be receiving then.
+        """
+
+    @abstractmethod
+    def break_off(self) -> None:
+        """Lets nothing be sent or received any more, and makes `close` reset the connection. Never raises."""
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Makes threads that wait in the stream return or raise at once. Nothing can be sent or received after it."""
+        """Makes threads that wait in the stream raise at once. Nothing can be sent or received after it. Never raises."""
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the socket when the peer has everything. No other thread may be in the stream."""
+        """Closes the socket at once. No other thread may be in the stream."""
 
-    @abstractmethod
     def abort(self) -> None:
-        """Closes the socket at once; the peer may see a reset. No other thread may be in the stream."""
+        """Closes the socket with a reset. No other thread may be in the stream."""
+        self.break_off()
+        self.close()
 
 
 class BlockingSocketStream(BlockingByteStream):
@@ -91,7 +99,7 @@ class BlockingSocketStream(BlockingByteStream):
     def __init__(self, sock: _socket.socket, longest_wait: float) -> None:
         sock.setblocking(False)
         self._socket = sock
-        self._longest_wait = longest_wait
+        self._longest_wait = min(longest_wait, LONGEST_POLL)
         self._interrupted = False
 
     @property
@@ -102,11 +110,15 @@ class BlockingSocketStream(BlockingByteStream):
         while True:
             self._check_usable()
             try:
-                return self._socket.recv(max_bytes)
+                data = self._socket.recv(max_bytes)
             except (BlockingIOError, InterruptedError):
                 self._wait(_wait_readable, deadline)
             except OSError as exc:
                 raise _translate(exc) from None
+            else:
+                if not data:
+                    self._check_usable()  # an end that is ours looks like the peer's
+                return data
 
     def send(self, data: bytes, deadline: float) -> None:
         left = memoryview(data)
@@ -121,8 +133,7 @@ class BlockingSocketStream(BlockingByteStream):
                     raise _translate(exc) from None
         except BaseException:
             if len(left) < len(data):
-                reset_on_close(self._socket)  # the peer has a fragment, and nothing may follow it
-                self.interrupt()
+                self.break_off()  # the peer has a fragment, and nothing may follow it
             raise
 
     def _check_usable(self) -> None:
@@ -142,15 +153,10 @@ class BlockingSocketStream(BlockingByteStream):
         except OSError as exc:
             raise _translate(exc) from None
 
-    def end_session(self, *, wait: bool) -> None:
-        pass  # TCP's own end is part of closing
-
-    def interrupt(self) -> None:
-        self._interrupted = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(_socket.SHUT_RDWR)  # wakes poll() in other threads
-
-    def close(self) -> None:
+    def finish(self, *, wait: bool) -> None:
+        if self._interrupted:
+            return
+        # Threads that receive go on meanwhile: once the receiving side is shut down, more input makes the kernel reset the connection.
         delivery = Delivery(self._socket, time.monotonic())
         try:
             while (pause := delivery.pause(time.monotonic())) is not None:
@@ -158,10 +164,21 @@ class BlockingSocketStream(BlockingByteStream):
         finally:
             if not delivery.complete:
                 reset_on_close(self._socket)
-            self._socket.close()
 
-    def abort(self) -> None:
+    def break_off(self) -> None:
         reset_on_close(self._socket)
+        # The sending side stays open until the reset, because the peer must not take a fragment for the whole.
+        self._shut_down(_socket.SHUT_RD)
+
+    def interrupt(self) -> None:
+        self._shut_down(_socket.SHUT_RDWR)
+
+    def _shut_down(self, how: int) -> None:
+        self._interrupted = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(how)  # wakes poll() in other threads
+
+    def close(self) -> None:
         self._socket.close()
 
 

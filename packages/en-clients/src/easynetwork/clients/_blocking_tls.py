@@ -79,7 +79,8 @@ class BlockingTLSStream(BlockingByteStream):
             with self._engine_lock:
                 data = None if self._engine.wants_input else self._engine.read(max_bytes)
                 answers = self._engine.has_output
-            if answers:  # of the protocol itself, as to a key update
+            # They are of the protocol itself, as to a key update. A thread that sends will take them along.
+            if answers and not self._output_lock.locked():
                 self._flush(deadline)
             if data is not None:
                 return data
@@ -90,24 +91,28 @@ class BlockingTLSStream(BlockingByteStream):
     def send(self, data: bytes, deadline: float) -> None:
         plaintext = memoryview(data)
         for start in range(0, len(plaintext), PLAINTEXT_SIZE):
-            with self._engine_lock:
-                self._engine.write(plaintext[start : start + PLAINTEXT_SIZE])
-            self._flush(deadline)
+            self._send_output(deadline, plaintext[start : start + PLAINTEXT_SIZE])
 
     def _flush(self, deadline: float) -> None:
+        self._send_output(deadline, memoryview(b""))
+
+    def _send_output(self, deadline: float, plaintext: memoryview) -> None:
         with self._output_lock:
+            # Encrypted and taken at once: a receiving thread must not find these records and send them with its own deadline.
             with self._engine_lock:
+                if plaintext:
+                    self._engine.write(plaintext)
                 records = self._engine.output()
             try:
                 self._stream.send(records, deadline)
             except BaseException:
-                self._stream.interrupt()  # a record that was made and did not leave cannot be left out
+                self._stream.break_off()  # a record that was made and did not leave cannot be left out
                 raise
 
     def send_eof(self) -> None:
         raise UnsupportedOperation("TLS cannot end one direction alone; close the client instead")
 
-    def end_session(self, *, wait: bool) -> None:
+    def finish(self, *, wait: bool) -> None:
         deadline = time.monotonic() + self._options.shutdown_timeout
         with contextlib.suppress(OSError):
             if wait and self._options.standard_compatible:
@@ -116,12 +121,13 @@ class BlockingTLSStream(BlockingByteStream):
                 with self._engine_lock:
                     self._engine.close()
                 self._flush(deadline)
+        self._stream.finish(wait=wait)
+
+    def break_off(self) -> None:
+        self._stream.break_off()
 
     def interrupt(self) -> None:
         self._stream.interrupt()
 
     def close(self) -> None:
         self._stream.close()
-
-    def abort(self) -> None:
-        self._stream.abort()

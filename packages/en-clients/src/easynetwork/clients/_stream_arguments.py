@@ -7,6 +7,7 @@ import contextlib
 import socket as _socket
 import ssl as _ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from easynetwork.lowlevel.tls import TLSOptions
@@ -17,16 +18,14 @@ __all__ = ("ClientTLS", "check_max_recv_size", "check_protocol", "closed_on_erro
 _MAX_RECV_SIZE: Final = 65536  # as the servers' default
 
 
+@dataclass(frozen=True)
 class ClientTLS:
-    """How a client makes its connection secure.
+    """How a client makes its connection secure."""
 
-    Raises:
-        TypeError, ValueError: as the client's constructor says.
-    """
+    options: TLSOptions
 
-    def __init__(self, options: TLSOptions, server_hostname: str | None) -> None:
-        self.options = options
-        self.server_hostname = server_hostname
+    server_hostname: str | None
+    """The name that the server's certificate must have; None where it may have any."""
 
     @classmethod
     def from_arguments(
@@ -39,7 +38,13 @@ class ClientTLS:
         *,
         host: str | None,
     ) -> ClientTLS | None:
-        """Translates the ``ssl*`` arguments; ``host`` is what the client connects to, None if it is given a socket."""
+        """Translates the ``ssl*`` arguments; ``host`` is what the client connects to, None if it is given a socket.
+
+        Raises:
+            TypeError, ValueError: as the client's constructor says.
+        """
+        if server_hostname is not None and not isinstance(server_hostname, str):
+            raise TypeError(f"server_hostname: expected a str, got {type(server_hostname).__name__}")
         if server_hostname is not None and not ssl:
             raise ValueError("server_hostname: means nothing without ssl=")
         context: _ssl.SSLContext | None = None
@@ -69,6 +74,8 @@ def split_address_or_socket(given: Any) -> tuple[tuple[str, int], None] | tuple[
         OSError: the socket is not connected.
     """
     match given:
+        case _ssl.SSLSocket():
+            raise TypeError("address_or_socket: expected a plain socket, which ssl= makes secure, got an SSLSocket")
         case _socket.socket():
             if given.type != _socket.SOCK_STREAM or given.family not in (_socket.AF_INET, _socket.AF_INET6):
                 raise ValueError("address_or_socket: expected a TCP socket")

@@ -137,12 +137,25 @@ class AsyncStreamClientCore(AbstractAsyncNetworkClient[_SentT, _ReceivedT]):
         return await self._recv_packet_before(None)
 
     async def _recv_packet_before(self, deadline: float | None) -> _ReceivedT:
-        stream = await self._connected_stream()
-        async with self._receive_lock:
+        stream = await self._turn_to_receive(deadline)
+        try:
             self._check_open()
             while (packet := self._receiver.next_packet()) is NEED_DATA:
                 await self._read(stream, deadline)
             return packet
+        finally:
+            self._receive_lock.release()
+
+    async def _turn_to_receive(self, deadline: float | None) -> ByteStream:
+        """Takes the receivers' lock. A cancel scope is dear, so there is one only if this may have to wait."""
+        stream = self._stream
+        if stream is not None and self._receive_lock.acquire_nowait():
+            return stream
+        with contextlib.nullcontext() if deadline is None else self._backend.timeout_at(deadline):
+            stream = await self._connected_stream()
+            await self._receive_lock.acquire()
+        assert stream is not None
+        return stream
 
     async def _read(self, stream: ByteStream, deadline: float | None) -> None:
         receiver = self._receiver
@@ -157,10 +170,10 @@ class AsyncStreamClientCore(AbstractAsyncNetworkClient[_SentT, _ReceivedT]):
                 data = await stream.receive(self._max_recv_size, deadline)
                 if data:
                     return receiver.feed(data)
-        except TruncatedStreamError:
-            raise
         except ConnectionError as exc:
-            self._check_open()
+            self._check_open()  # another task closed the client meanwhile
+            if isinstance(exc, TruncatedStreamError):
+                raise
             raise self._end("the connection is lost") from exc
         raise self._end("the peer has ended the connection")
 
@@ -173,12 +186,13 @@ class AsyncStreamClientCore(AbstractAsyncNetworkClient[_SentT, _ReceivedT]):
         self._closing = True
         if self._connecting is not None:
             self._connecting.cancel()
-        stream = self._stream
-        if stream is None:
-            return
         try:
-            async with self._send_lock:  # what is being sent goes out first
-                await stream.aclose()
+            async with self._connect_lock:  # who was connecting has given up
+                pass
+            if self._stream is not None:
+                async with self._send_lock:  # what is being sent goes out first
+                    await self._stream.aclose()
         except BaseException:
-            stream.abort()
+            if self._stream is not None:
+                self._stream.abort()
             raise

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -15,31 +14,17 @@ from easynetwork.exceptions import ClientClosedError, TruncatedStreamError
 from easynetwork.lowlevel.socket import ISocket, SocketProxy
 from easynetwork.protocol.receivers import NEED_DATA, make_receiver
 
-from ._blocking_stream import BlockingByteStream, remaining
+from ._blocking_stream import BlockingByteStream
+from ._time_limits import deadline_after, remaining
 from .abc import AbstractNetworkClient
 
 if TYPE_CHECKING:
     from easynetwork.protocol import AnyStreamProtocolType
 
-__all__ = ("StreamClientCore", "deadline_after")
+__all__ = ("StreamClientCore",)
 
 _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
-
-
-def deadline_after(timeout: float | None, name: str = "timeout") -> float:
-    """The end of ``timeout`` seconds from now on the monotonic clock; None is never.
-
-    Raises:
-        TypeError, ValueError: it is not a number, or negative.
-    """
-    if timeout is None:
-        return math.inf
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"{name}: expected a number of seconds or None, got {type(timeout).__name__}")
-    if not timeout >= 0:  # written so that NaN fails too
-        raise ValueError(f"{name}: expected a number >= 0, got {timeout!r}")
-    return time.monotonic() + timeout
 
 
 class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
@@ -89,11 +74,7 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         with self._turn(self._send_lock, deadline):
             if self._eof_sent:
                 raise RuntimeError("send_eof() was called: nothing more can be sent")
-            try:
-                self._stream.send(data, deadline)
-            except ConnectionError:
-                self._check_open()  # another thread closed the client meanwhile
-                raise
+            self._stream.send(data, deadline)
 
     def send_eof(self) -> None:
         """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
@@ -122,10 +103,8 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         except TruncatedStreamError:
             raise
         except ConnectionError as exc:
-            self._check_open()
             raise self._end("the connection is lost") from exc
         if not data:
-            self._check_open()
             raise self._end("the peer has ended the connection")
         self._receiver.feed(data)
 
@@ -138,11 +117,15 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
     def _turn(self, lock: threading.Lock, deadline: float) -> Iterator[None]:
         """Waits until other threads are done with the same thing; that counts into the time-out."""
         left = remaining(deadline)
-        if not lock.acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX)):
+        if not lock.acquire(timeout=-1 if left is None else left):
             raise TimeoutError("another thread kept the client busy")
         try:
             self._check_open()
-            yield
+            try:
+                yield
+            except ConnectionError:
+                self._check_open()  # another thread closed the client meanwhile
+                raise
         finally:
             lock.release()
 
@@ -161,20 +144,16 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         nobody_receives = self._receive_lock.acquire(blocking=False)
         try:
             if nobody_sends:
-                self._stream.end_session(wait=nobody_receives)
+                self._stream.finish(wait=nobody_receives)
+            else:
+                self._stream.break_off()  # the packet is cut
         finally:
-            if not (nobody_sends and nobody_receives):
-                self._stream.interrupt()
-            # Threads that waited have been woken, and leave; new ones find the client closed.
+            # Threads that waited are woken, and leave; new ones find the client closed.
+            self._stream.interrupt()
             if not nobody_sends:
                 self._send_lock.acquire()
             if not nobody_receives:
                 self._receive_lock.acquire()
-            try:
-                if nobody_sends:
-                    self._stream.close()
-                else:
-                    self._stream.abort()  # a packet was cut
-            finally:
-                self._send_lock.release()
-                self._receive_lock.release()
+            self._stream.close()
+            self._send_lock.release()
+            self._receive_lock.release()

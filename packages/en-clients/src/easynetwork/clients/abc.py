@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from abc import ABCMeta, abstractmethod
 from collections.abc import AsyncGenerator, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from ._time_limits import check_seconds, deadline_after, remaining
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -77,12 +78,15 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
 
         Args:
             timeout: seconds for the whole iteration; 0 yields what is there, None goes on until the end of the connection.
+
+        Raises:
+            BaseProtocolParseError: the peer has sent nonsense. A new iteration goes on behind it.
+            ValueError: the time-out is negative or no number.
         """
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        deadline = deadline_after(timeout)
         with contextlib.suppress(OSError):
             while True:
-                left = None if timeout is None else max(0.0, deadline - time.monotonic())
-                yield self.recv_packet(timeout=left)
+                yield self.recv_packet(timeout=remaining(deadline))
 
     @abstractmethod
     def fileno(self) -> int:
@@ -158,9 +162,18 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
         """Yields packets until there is none, or the connection ends: every `OSError` ends the iteration.
 
         Args:
-            timeout: seconds for the whole iteration; 0 yields what is there, None goes on until the end of the connection.
+            timeout: seconds for the whole iteration, connecting included; 0 yields what is there, None goes on until the end
+                of the connection.
+
+        Raises:
+            BaseProtocolParseError: the peer has sent nonsense. A new iteration goes on behind it.
+            ValueError: the time-out is negative or no number.
         """
-        deadline = None if timeout is None else self.backend().current_time() + timeout
+        deadline: float | None = None
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+            if not math.isinf(timeout):
+                deadline = self.backend().current_time() + timeout
         with contextlib.suppress(OSError):
             while True:
                 yield await self._recv_packet_before(deadline)

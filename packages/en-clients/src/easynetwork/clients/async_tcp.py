@@ -20,6 +20,7 @@ from ._stream_arguments import (
     split_address_or_socket,
 )
 from ._stream_async import AsyncStreamClientCore
+from ._time_limits import check_seconds
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -75,6 +76,8 @@ class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT]):
         with closed_on_error(address_or_socket):
             address, sock = split_address_or_socket(address_or_socket)
             check_protocol(protocol)
+            if happy_eyeballs_delay is not None:
+                check_seconds("happy_eyeballs_delay", happy_eyeballs_delay)
             loop_adapter = ensure_backend(backend)
             tls = ClientTLS.from_arguments(
                 ssl,
@@ -103,9 +106,12 @@ class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT]):
             self._given_socket = sock
 
     async def aclose(self) -> None:
-        await super().aclose()
-        if self._stream is None and self._given_socket is not None:
-            self._given_socket.close()
+        try:
+            await super().aclose()
+        finally:
+            # An attempt that is being given up closes the socket itself, after telling the event loop.
+            if self._given_socket is not None and self._connecting is None:
+                self._given_socket.close()
 
     @property
     def socket(self) -> ISocket:

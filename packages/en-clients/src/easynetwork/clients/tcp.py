@@ -26,7 +26,8 @@ from ._stream_arguments import (
     closed_on_error,
     split_address_or_socket,
 )
-from ._stream_blocking import StreamClientCore, deadline_after
+from ._stream_blocking import StreamClientCore
+from ._time_limits import check_seconds
 
 if TYPE_CHECKING:
     from easynetwork.protocol import AnyStreamProtocolType
@@ -85,8 +86,11 @@ class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
             address, sock = split_address_or_socket(address_or_socket)
             check_protocol(protocol)
             max_recv_size = check_max_recv_size(max_recv_size)
-            deadline_after(connect_timeout, "connect_timeout")
-            deadline_after(retry_interval, "retry_interval")
+            check_seconds("retry_interval", retry_interval, zero=False)
+            if connect_timeout is not None:
+                check_seconds("connect_timeout", connect_timeout)
+            if happy_eyeballs_delay is not None:
+                check_seconds("happy_eyeballs_delay", happy_eyeballs_delay)
             tls = ClientTLS.from_arguments(
                 ssl,
                 server_hostname,
@@ -103,10 +107,10 @@ class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
                     local_address=local_address,
                     happy_eyeballs_delay=happy_eyeballs_delay,
                 )
-            stream = _open_stream(sock, tls, retry_interval)
+        with closed_on_error(sock):
             self._local_address = _inet_address(sock.getsockname(), sock)
             self._remote_address = _inet_address(sock.getpeername(), sock)
-            super().__init__(stream, protocol, max_recv_size)
+            super().__init__(_open_stream(sock, tls, retry_interval), protocol, max_recv_size)
 
     def get_local_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
         """This side of the connection."""

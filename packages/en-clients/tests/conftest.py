@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peers are plain sockets, so that nothing but the client itself is under test."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import trustme
+
+from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
+from easynetwork.serializers import StringLineSerializer
+
+PATIENCE = 10  # seconds until a peer that waits in vain fails its test
+
+
+def _loops() -> list[Any]:
+    loops: list[Any] = [pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio")]
+    try:
+        import uvloop
+    except ImportError:  # it has no wheels for every platform
+        return loops
+    return [*loops, pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop")]
+
+
+@pytest.fixture(params=_loops())
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Callable[[], asyncio.AbstractEventLoop]]]:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def backend() -> AsyncIOBackend:
+    return AsyncIOBackend()
+
+
+@pytest.fixture(params=[StreamProtocol, BufferedStreamProtocol])
+def protocol(request: pytest.FixtureRequest) -> AnyStreamProtocolType[str, str]:
+    """Lines of text, read in both ways."""
+    return request.param(StringLineSerializer())  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.settimeout(PATIENCE)
+        yield sock
+
+
+@pytest.fixture
+def sockets(listener: socket.socket) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected TCP sockets: one to be given to a client, and its peer."""
+    ours = socket.create_connection(listener.getsockname())
+    theirs, _ = listener.accept()
+    theirs.settimeout(PATIENCE)
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def ours(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
+    return sockets[0]
+
+
+@pytest.fixture
+def peer(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
+    return sockets[1]
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
