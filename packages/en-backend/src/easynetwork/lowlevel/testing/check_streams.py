@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executable half of `easynetwork.lowlevel.streams`: what every `ByteStream` and `StreamListener` must pass.
-
-A check raises `AssertionError` (or what went wrong) and names the rule in its function's name. They use no fixed times but a short real wait
-where the rule is that something does *not* happen.
-"""
+"""The executable half of `easynetwork.lowlevel.streams`: what every `ByteStream` must pass."""
 
 from __future__ import annotations
 
@@ -14,17 +10,16 @@ from typing import Final
 from easynetwork.exceptions import BusyResourceError
 
 from ..api_async.backend.abc import AsyncBackend
-from ..streams import ByteStream, ClosedListenerError, StreamListener
+from ..streams import ByteStream
+from ._rules import SHORT, must_raise, named
 
-__all__ = ("check_byte_stream", "check_stream_listener")
+__all__ = ("check_byte_stream",)
 
 _Pair = tuple[ByteStream, ByteStream]
 _MakePair = Callable[[], Awaitable[_Pair]]
 
 _MORE_THAN_FITS: Final = bytes(range(256)) * 65536
 """16 MiB: more than the kernel takes for a peer that does not read."""
-
-_SHORT: Final = 0.05
 
 
 async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None:
@@ -53,10 +48,8 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
     ):
         ours, theirs = await make_pair()
         try:
-            await rule(backend, ours, theirs)
-        except BaseException as exc:
-            exc.add_note(f"in the check {rule.__name__[1:]!r}")
-            raise
+            with named(rule):
+                await rule(backend, ours, theirs)
         finally:
             ours.abort()
             theirs.abort()
@@ -117,7 +110,7 @@ async def _receive_into_fills_a_buffer_that_is_made_on_demand(
             sizes.append(await theirs.receive_into(get_buffer))
 
         tasks.start_soon(receive)
-        await backend.sleep(_SHORT)
+        await backend.sleep(SHORT)
         assert not asked, "an idle stream asked for a buffer"
         await ours.send(b"ab")
     assert sizes[0] in (1, 2), sizes
@@ -139,7 +132,7 @@ async def _much_data_waits_for_the_reader(backend: AsyncBackend, ours: ByteStrea
 
     async with backend.create_task_group() as tasks:
         tasks.start_soon(send)
-        await backend.sleep(_SHORT)
+        await backend.sleep(SHORT)
         assert not sent, "send() returned although nobody reads"
         received = await _read_to_end(theirs)
         await theirs.aclose()
@@ -183,7 +176,7 @@ async def _a_cancelled_receive_takes_nothing(backend: AsyncBackend, ours: ByteSt
 async def _a_receive_past_its_deadline_takes_nothing(
     backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
 ) -> None:
-    for timeout in (0, _SHORT):
+    for timeout in (0, SHORT):
         start = backend.current_time()
         try:
             await theirs.receive(100, start + timeout)
@@ -198,16 +191,16 @@ async def _a_receive_past_its_deadline_takes_nothing(
 async def _two_receivers_are_one_too_many(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
     async with backend.create_task_group() as tasks:
         task = await tasks.start(theirs.receive, 10)
-        await backend.sleep(_SHORT)
-        await _must_raise(BusyResourceError, theirs.receive(10))
+        await backend.sleep(SHORT)
+        await must_raise(BusyResourceError, theirs.receive(10))
         task.cancel()
 
 
 async def _two_senders_are_one_too_many(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
     async with backend.create_task_group() as tasks:
         task = await tasks.start(ours.send, _MORE_THAN_FITS)
-        await backend.sleep(_SHORT)
-        await _must_raise(BusyResourceError, ours.send(b"x"))
+        await backend.sleep(SHORT)
+        await must_raise(BusyResourceError, ours.send(b"x"))
         task.cancel()
 
 
@@ -215,12 +208,12 @@ async def _closing_wakes_the_receiver(backend: AsyncBackend, ours: ByteStream, t
     async with backend.create_task_group() as tasks:
 
         async def receive() -> None:
-            await _must_raise(ConnectionError, theirs.receive(10))
+            await must_raise(ConnectionError, theirs.receive(10))
 
         await tasks.start(receive)
-        await backend.sleep(_SHORT)
+        await backend.sleep(SHORT)
         tasks.start_soon(theirs.aclose)
-        await backend.sleep(_SHORT)
+        await backend.sleep(SHORT)
         await ours.aclose()
 
 
@@ -229,10 +222,10 @@ async def _a_send_cut_by_cancellation_ends_the_connection(
 ) -> None:
     async with backend.create_task_group() as tasks:
         task = await tasks.start(ours.send, _MORE_THAN_FITS)
-        await backend.sleep(_SHORT)
+        await backend.sleep(SHORT)
         task.cancel()
     assert ours.is_closing()
-    await _must_raise(ConnectionError, ours.send(b"x"))
+    await must_raise(ConnectionError, ours.send(b"x"))
     received = bytearray()
     with contextlib.suppress(ConnectionError):
         while more := await theirs.receive(65536):
@@ -245,7 +238,7 @@ async def _an_abort_is_seen_by_both_sides(backend: AsyncBackend, ours: ByteStrea
     ours.abort()
     ours.abort()
     assert ours.is_closing()
-    await _must_raise(ConnectionError, ours.receive(10))
+    await must_raise(ConnectionError, ours.receive(10))
     with contextlib.suppress(ConnectionError):
         assert await theirs.receive(10) == b""
 
@@ -263,54 +256,5 @@ async def _a_closed_stream_refuses_everything(backend: AsyncBackend, ours: ByteS
     async with backend.create_task_group() as tasks:
         tasks.start_soon(theirs.aclose)
         await ours.aclose()
-    await _must_raise(ConnectionError, ours.receive(10))
-    await _must_raise(ConnectionError, ours.send(b"x"))
-
-
-async def _must_raise(kind: type[Exception], awaitable: Awaitable[object]) -> None:
-    try:
-        result = await awaitable
-    except kind:
-        return
-    raise AssertionError(f"expected {kind.__name__}, got {result!r}")
-
-
-async def check_stream_listener(
-    backend: AsyncBackend,
-    make_listener: Callable[[], Awaitable[StreamListener]],
-    connect: Callable[[StreamListener], Awaitable[ByteStream]],
-) -> None:
-    """Examines a listener.
-
-    Args:
-        make_listener: opens a new one each time.
-        connect: connects to it.
-    """
-    listener = await make_listener()
-    theirs = [await connect(listener) for _ in range(3)]
-    ours = [await listener.accept() for _ in theirs]
-    for number, stream in enumerate(theirs):
-        await stream.send(b"%d" % number)
-    assert sorted([await stream.receive(10) for stream in ours]) == [b"0", b"1", b"2"]
-    for stream in (*ours, *theirs):
-        stream.abort()
-
-    async with backend.create_task_group() as tasks:  # a cancelled accept loses no connection
-        task = await tasks.start(listener.accept)
-        await backend.sleep(_SHORT)
-        task.cancel()
-    late = await connect(listener)
-    (await listener.accept()).abort()
-    late.abort()
-
-    async with backend.create_task_group() as tasks:  # closing wakes who accepts
-
-        async def accept() -> None:
-            await _must_raise(ClosedListenerError, listener.accept())
-
-        await tasks.start(accept)
-        await backend.sleep(_SHORT)
-        await listener.aclose()
-    await listener.aclose()
-    assert listener.is_closing()
-    await _must_raise(ClosedListenerError, listener.accept())
+    await must_raise(ConnectionError, ours.receive(10))
+    await must_raise(ConnectionError, ours.send(b"x"))

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import itertools
+import socket as _socket
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,8 @@ from easynetwork.exceptions import BusyResourceError
 
 from ..socket import INETSocketAttribute, IPv4SocketAddress
 from ..streams import ByteStream, ClosedListenerError, GetBuffer, StreamListener
+from ._signal import Signal
+from .memory_sockets import InetAddress, MemorySocket, loopback
 
 if TYPE_CHECKING:
     from ..api_async.backend.abc import AsyncBackend
@@ -22,27 +25,18 @@ __all__ = ("MemoryListener", "MemoryStream", "memory_stream_pair")
 _CAPACITY: Final = 65536
 """Bytes on their way in one direction: enough for a few packets, and small enough that tests meet the limit."""
 
+_BACKLOG: Final = 128
+"""Connections that wait to be accepted, as many as some kernels allow."""
 
-class _Signal:
-    """Wakes everybody who waits for a change."""
-
-    def __init__(self, backend: AsyncBackend) -> None:
-        self._backend = backend
-        self._event = backend.create_event()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-
-    def fire(self) -> None:
-        event, self._event = self._event, self._backend.create_event()
-        event.set()
+_HERE: Final = IPv4SocketAddress("127.0.0.1", 1)
+_THERE: Final = IPv4SocketAddress("127.0.0.1", 2)
 
 
 class _Pipe:
     """One direction."""
 
     def __init__(self, backend: AsyncBackend, capacity: int) -> None:
-        self.changed = _Signal(backend)
+        self.changed = Signal(backend)
         self.capacity = capacity
         self.data = bytearray()
         self.ended = False  # in order: what is in it can still be read
@@ -73,10 +67,20 @@ class _Pipe:
 class MemoryStream(ByteStream):
     """One end of `memory_stream_pair`."""
 
-    def __init__(self, backend: AsyncBackend, incoming: _Pipe, outgoing: _Pipe) -> None:
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        incoming: _Pipe,
+        outgoing: _Pipe,
+        sockname: InetAddress,
+        peername: InetAddress,
+    ) -> None:
         self._backend = backend
         self._incoming = incoming
         self._outgoing = outgoing
+        self._socket = MemorySocket(_socket.SOCK_STREAM, sockname, peername)
+        self._sockname = sockname
+        self._peername = peername
         self._closing = False
         self._receiving = False
         self._sending = False
@@ -90,35 +94,40 @@ class MemoryStream(ByteStream):
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return {
-            INETSocketAttribute.sockname: lambda: IPv4SocketAddress("127.0.0.1", 1),
-            INETSocketAttribute.peername: lambda: IPv4SocketAddress("127.0.0.1", 2),
+            INETSocketAttribute.socket: lambda: self._socket,
+            INETSocketAttribute.family: lambda: self._socket.family,
+            INETSocketAttribute.sockname: lambda: self._sockname,
+            INETSocketAttribute.peername: self._get_peername,
         }
 
+    def _get_peername(self) -> InetAddress:
+        if self._incoming.broken:  # a socket forgets its peer when the connection is lost
+            raise OSError(errno.ENOTCONN, "the connection is gone")
+        return self._peername
+
     async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
-        if self._receiving:
-            raise BusyResourceError("another task is receiving from this stream")
-        self._receiving = True
-        try:
-            with contextlib.nullcontext() if deadline is None else self._backend.timeout_at(deadline):
-                await self._wait_for_data()
-        finally:
-            self._receiving = False
+        await self._wait_for_data(deadline)
         return self._incoming.take(max_bytes)
 
     async def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> int:
-        await self.receive(0, deadline)  # waits, and takes nothing yet
+        await self._wait_for_data(deadline)
         buffer = get_buffer()
         data = self._incoming.take(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
-    async def _wait_for_data(self) -> None:
-        pipe = self._incoming
-        while True:
-            self._check_usable(pipe)
-            if pipe.data or pipe.ended:
-                return
-            await pipe.changed.wait()
+    async def _wait_for_data(self, deadline: float | None) -> None:
+        if self._receiving:
+            raise BusyResourceError("another task is receiving from this stream")
+        self._receiving = True
+        try:
+            await self._incoming.changed.wait_until(self._can_receive, deadline)
+        finally:
+            self._receiving = False
+
+    def _can_receive(self) -> bool:
+        self._check_usable(self._incoming)
+        return bool(self._incoming.data) or self._incoming.ended
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._sending:
@@ -127,18 +136,21 @@ class MemoryStream(ByteStream):
         left = whole = memoryview(data)
         try:
             while left:
-                self._check_usable(self._outgoing)
-                if self._outgoing.ended:
-                    raise BrokenPipeError(errno.EPIPE, "the sending side was ended")
+                await self._outgoing.changed.wait_until(self._can_send)
                 left = left[self._outgoing.put(left) :]
-                if left:
-                    await self._outgoing.changed.wait()
         except BaseException:
             if len(left) < len(whole):
                 self.abort()
             raise
         finally:
             self._sending = False
+
+    def _can_send(self) -> bool:
+        pipe = self._outgoing
+        self._check_usable(pipe)
+        if pipe.ended:
+            raise BrokenPipeError(errno.EPIPE, "the sending side was ended")
+        return len(pipe.data) < pipe.capacity
 
     def _check_usable(self, pipe: _Pipe) -> None:
         if self._closing:
@@ -163,23 +175,39 @@ class MemoryStream(ByteStream):
             self._incoming.break_off()
 
 
-def memory_stream_pair(backend: AsyncBackend, *, capacity: int = _CAPACITY) -> tuple[MemoryStream, MemoryStream]:
+def memory_stream_pair(
+    backend: AsyncBackend,
+    *,
+    capacity: int = _CAPACITY,
+    addresses: tuple[InetAddress, InetAddress] = (_HERE, _THERE),
+) -> tuple[MemoryStream, MemoryStream]:
     """Two connected streams.
 
     Args:
         capacity: bytes that may be on their way in one direction; a sender waits beyond it.
+        addresses: of the first and of the second.
     """
     there, back = _Pipe(backend, capacity), _Pipe(backend, capacity)
-    return MemoryStream(backend, back, there), MemoryStream(backend, there, back)
+    first, second = addresses
+    return MemoryStream(backend, back, there, first, second), MemoryStream(backend, there, back, second, first)
 
 
 class MemoryListener(StreamListener):
-    """A listener that is connected to by a method, and that can be made to fail."""
+    """A listener that is connected to by a method, and that can be made to fail.
 
-    def __init__(self, backend: AsyncBackend) -> None:
+    Args:
+        address: where it says that it listens.
+        backlog: connections that may wait to be accepted; more are refused.
+    """
+
+    def __init__(self, backend: AsyncBackend, address: InetAddress = _HERE, *, backlog: int = _BACKLOG) -> None:
         self._backend = backend
-        self._arrived = _Signal(backend)
+        self._address = address
+        self._backlog = backlog
+        self._socket = MemorySocket(_socket.SOCK_STREAM, address)
+        self._arrived = Signal(backend)
         self._waiting: deque[MemoryStream | OSError] = deque()
+        self._peer_ports = itertools.count(2)
         self._closing = False
 
     def backend(self) -> AsyncBackend:
@@ -190,11 +218,26 @@ class MemoryListener(StreamListener):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return {INETSocketAttribute.sockname: lambda: IPv4SocketAddress("127.0.0.1", 1)}
+        return {
+            INETSocketAttribute.socket: lambda: self._socket,
+            INETSocketAttribute.family: lambda: self._socket.family,
+            INETSocketAttribute.sockname: lambda: self._address,
+        }
 
-    def connect(self) -> MemoryStream:
-        """Gives the peer's end of a new connection, whose other end waits to be accepted."""
-        ours, theirs = memory_stream_pair(self._backend)
+    def connect(self, *, source: InetAddress | None = None, destination: InetAddress | None = None) -> MemoryStream:
+        """Gives the peer's end of a new connection, whose other end waits to be accepted.
+
+        Args:
+            source: the peer's address; by default this host's, with a port that no other peer has.
+            destination: the address that it connects to, where that is not the listener's own (which may be a wildcard).
+
+        Raises:
+            ConnectionRefusedError: the listener is closed, or too many connections wait.
+        """
+        if self._closing or len(self._waiting) >= self._backlog:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"{self._address} takes no connections")
+        source = source or loopback(self._address, next(self._peer_ports))
+        ours, theirs = memory_stream_pair(self._backend, addresses=(destination or self._address, source))
         self._add(ours)
         return theirs
 
@@ -203,21 +246,20 @@ class MemoryListener(StreamListener):
         self._add(error)
 
     def _add(self, arrival: MemoryStream | OSError) -> None:
-        if self._closing:
-            raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens")
         self._waiting.append(arrival)
         self._arrived.fire()
 
     async def accept(self) -> ByteStream:
-        while True:
-            if self._closing:
-                raise ClosedListenerError(errno.EBADF, "the listener is closed")
-            if self._waiting:
-                arrival = self._waiting.popleft()
-                if isinstance(arrival, OSError):
-                    raise arrival
-                return arrival
-            await self._arrived.wait()
+        await self._arrived.wait_until(self._can_accept)
+        arrival = self._waiting.popleft()
+        if isinstance(arrival, OSError):
+            raise arrival
+        return arrival
+
+    def _can_accept(self) -> bool:
+        if self._closing:
+            raise ClosedListenerError(errno.EBADF, "the listener is closed")
+        return bool(self._waiting)
 
     async def aclose(self) -> None:
         self._closing = True

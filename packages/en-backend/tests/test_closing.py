@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.closing import Delivery, reset_on_close, unacknowledged_bytes, wait_until_delivered
+from easynetwork.lowlevel.socket import get_socket_linger
+
+MUCH = bytes(100_000)
+
+
+@pytest.fixture(params=["AF_UNIX", "AF_INET"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A socket that is to be closed, and its peer."""
+    if request.param == "AF_UNIX":
+        ours, theirs = socket.socketpair()
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            theirs = socket.create_connection(listener.getsockname())
+            ours, _ = listener.accept()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+def read_to_end(sock: socket.socket) -> int:
+    sock.settimeout(10)
+    size = 0
+    while data := sock.recv(65536):
+        size += len(data)
+    return size
+
+
+def wait_until_complete(delivery: Delivery) -> None:
+    """What TCP has to say to itself takes no time on this machine, but some asking."""
+    for now in range(100_000):
+        if delivery.pause(now / 1e6) is None:
+            break
+    assert delivery.complete
+
+
+def test_a_delivery_ends_the_sending_side(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    Delivery(ours, 0)
+
+    assert theirs.recv(1) == b""
+
+
+def test_a_delivery_is_complete_when_the_peer_has_everything(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    sent = ours.send(MUCH)
+    delivery = Delivery(ours, 0)
+    if ours.family == socket.AF_UNIX:  # TCP acknowledges what its peer's buffer takes, Unix sockets what is read
+        assert delivery.pause(0) is not None
+
+    assert read_to_end(theirs) == sent
+    wait_until_complete(delivery)
+
+
+def test_what_the_peer_still_sends_is_thrown_away(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    delivery = Delivery(ours, 0)
+    theirs.settimeout(10)
+    for now in range(50):
+        theirs.send(bytes(10_000))  # would block for ever if nobody read
+        delivery.pause(now / 1e6)
+
+    wait_until_complete(delivery)
+
+
+@pytest.mark.parametrize("pair", ["AF_UNIX"], indirect=True)
+def test_a_peer_that_takes_nothing_is_given_up_in_time(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, _ = pair
+    ours.send(MUCH)
+    delivery = Delivery(ours, 100, timeout=30)
+
+    assert delivery.pause(100) is not None
+    assert delivery.pause(129.9) is not None
+    assert delivery.pause(130) is None
+    assert not delivery.complete
+
+
+@pytest.mark.parametrize("pair", ["AF_UNIX"], indirect=True)
+def test_a_peer_that_takes_something_gets_more_time(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+    for _ in range(10):
+        ours.send(bytes(1000))
+    delivery = Delivery(ours, 0, timeout=30)
+    delivery.pause(0)
+
+    for now in range(29, 200, 29):
+        theirs.recv(1000)
+        assert delivery.pause(now) is not None
+    assert delivery.pause(now + 30) is None
+
+
+@pytest.mark.parametrize("pair", ["AF_UNIX"], indirect=True)
+def test_pauses_grow_to_twenty_a_second(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, _ = pair
+    ours.send(MUCH)
+    delivery = Delivery(ours, 0)
+    pauses = [delivery.pause(0) or 0 for _ in range(10)]
+
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 0.001
+    assert pauses[-1] == 0.05
+
+
+def test_a_connection_that_is_lost_leaves_nothing_to_wait_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    reset_on_close(theirs)
+    theirs.close()
+
+    wait_until_complete(Delivery(ours, 0))
+
+
+def test_a_socket_that_is_closed_meanwhile_leaves_nothing_to_wait_for(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, _ = pair
+    ours.send(MUCH)
+    delivery = Delivery(ours, 0)
+    ours.close()
+
+    assert delivery.pause(0) is None
+    assert unacknowledged_bytes(ours) == 0
+
+
+@pytest.mark.parametrize("pair", ["AF_INET"], indirect=True)
+def test_a_reset_is_seen_by_the_peer(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    reset_on_close(ours)
+    assert get_socket_linger(ours) == (True, 0)
+    ours.close()
+    reset_on_close(ours)  # a closed socket is left alone
+
+    with pytest.raises(ConnectionResetError):
+        theirs.recv(1)
+
+
+@pytest.mark.anyio
+async def test_waiting_ends_when_the_peer_has_everything(
+    backend: AsyncBackend, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = pair
+    sent = ours.send(MUCH)
+
+    async with backend.create_task_group() as tasks:
+        waiting = await tasks.start(wait_until_delivered, ours, backend)
+        assert await backend.run_in_thread(read_to_end, theirs) == sent
+        assert await waiting.join() is True
+    assert ours.fileno() >= 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pair", ["AF_UNIX"], indirect=True)
+async def test_waiting_for_a_peer_that_takes_nothing_fails(
+    backend: AsyncBackend, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, _ = pair
+    ours.send(MUCH)
+
+    assert await wait_until_delivered(ours, backend, timeout=0.01) is False
