@@ -76,6 +76,7 @@ class _Race:
         while waiting or self._selector.get_map():
             if waiting and time.monotonic() >= self._next_start:
                 self._start(waiting.popleft())
+                continue  # it may have failed already, and be the last
             until = min(deadline, self._next_start) if waiting else deadline
             for key, _ in self._selector.select(min(max(0.0, until - time.monotonic()), LONGEST_POLL)):
                 if (winner := self._finish(key)) is not None:
