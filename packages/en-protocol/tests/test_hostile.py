@@ -13,7 +13,7 @@ import pytest
 
 from easynetwork.exceptions import DeserializeError
 from easynetwork.protocol import StreamProtocol
-from easynetwork.protocol.receivers import ChunkReceiver
+from easynetwork.protocol.receivers import make_receiver
 from easynetwork.protocol.testing import BadFrame, read_stream
 from easynetwork.serializers import (
     CBORSerializer,
@@ -233,7 +233,7 @@ def test_string_references_are_for_those_who_use_them() -> None:
 def test_the_next_frame_is_read_after_a_bad_one(serializer: Any) -> None:
     stream = b'"\xff"\n"good"\n'
 
-    bad, good = read_stream(ChunkReceiver(StreamProtocol(serializer)), [stream]).packets
+    bad, good = read_stream(make_receiver(StreamProtocol(serializer), 65536), [stream]).packets
 
     assert isinstance(bad, BadFrame)
     assert good.strip('"') == "good"

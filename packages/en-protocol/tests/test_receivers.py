@@ -9,7 +9,7 @@ import pytest
 from easynetwork.converter import AbstractPacketConverter
 from easynetwork.exceptions import LimitOverrunError, PacketConversionError, StreamProtocolParseError
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
-from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, ChunkReceiver, StreamReceiver, make_receiver
+from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, StreamReceiver, make_receiver
 from easynetwork.protocol.testing import every_receiver, read_stream
 from easynetwork.serializers import CBORSerializer, StringLineSerializer
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer, FixedSizePacketSerializer
@@ -165,7 +165,7 @@ def test_an_over_long_frame_without_separator_ends_the_stream(mode: int) -> None
 @pytest.mark.parametrize("mode", MODES)
 def test_a_crash_of_the_protocol_ends_the_stream(mode: int) -> None:
     receiver = list(every_receiver(CrashingSerializer()))[mode]
-    method = "build_packet_from_chunks" if isinstance(receiver, ChunkReceiver) else "build_packet_from_buffer"
+    method = "build_packet_from_buffer" if isinstance(receiver, BufferReceiver) else "build_packet_from_chunks"
     receiver.feed(b"a\nb\n")
 
     with pytest.raises(RuntimeError, match=rf"^protocol\.{method}\(\) crashed$") as info:
@@ -203,7 +203,7 @@ def test_overridden_generators_are_used(protocol: StreamProtocol[str, str] | Buf
 
 
 def test_the_transport_writes_where_the_protocol_wants() -> None:
-    receiver = BufferReceiver(FixedSizeBufferProtocol(), 1024)
+    receiver = make_receiver(FixedSizeBufferProtocol(), 1024)
     room = receiver.get_buffer()
     assert len(room) == 4
 
@@ -217,7 +217,7 @@ def test_the_transport_writes_where_the_protocol_wants() -> None:
 
 
 def test_a_protocol_without_room_has_crashed() -> None:
-    receiver = BufferReceiver(NoRoomProtocol(), 1024)
+    receiver = make_receiver(NoRoomProtocol(), 1024)
 
     with pytest.raises(RuntimeError, match=r"^protocol\.build_packet_from_buffer\(\) crashed$"):
         receiver.get_buffer()
@@ -228,7 +228,7 @@ def test_a_protocol_without_room_has_crashed() -> None:
 
 @pytest.mark.parametrize("protocol_class", [BufferedStreamProtocol, BufferedUpperCaseProtocol])
 def test_more_than_the_room_cannot_have_been_written(protocol_class: type[BufferedStreamProtocol[str, str]]) -> None:
-    receiver = BufferReceiver(protocol_class(StringLineSerializer()), 1024)
+    receiver = make_receiver(protocol_class(StringLineSerializer()), 1024)
     with pytest.raises(ValueError, match=r"^nbytes:"):
         receiver.buffer_updated(len(receiver.get_buffer()) + 1)
 
@@ -251,7 +251,7 @@ def test_a_chunk_is_not_copied_before_its_packets_are_taken() -> None:
 
 @pytest.mark.parametrize("serializer", [StringLineSerializer(), UpperCaseSerializer()])
 def test_an_idle_receiver_holds_no_buffer(serializer: StringLineSerializer) -> None:
-    receiver = BufferReceiver(BufferedStreamProtocol(serializer), 65536)
+    receiver = make_receiver(BufferedStreamProtocol(serializer), 65536)
     first = receiver.get_buffer()
     first[:2] = b"a\n"
     receiver.buffer_updated(2)

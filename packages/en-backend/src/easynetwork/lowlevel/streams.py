@@ -59,6 +59,16 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
             BusyResourceError: another task is sending.
         """
 
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Sends what can be sent without waiting and returns the number of bytes; 0 also if the stream prefers `send`.
+
+        After a part has left, the caller must send the rest, or abort the stream.
+
+        Raises:
+            ConnectionError: the connection is lost, or this stream was aborted or closed.
+        """
+        return 0
+
     @abstractmethod
     async def send_eof(self) -> None:
         """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.

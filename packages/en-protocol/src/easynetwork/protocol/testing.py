@@ -15,7 +15,7 @@ from easynetwork.exceptions import StreamProtocolParseError
 from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, BufferedIncrementalPacketSerializer
 
 from ._stream import BufferedStreamProtocol, StreamProtocol
-from .receivers import NEED_DATA, BufferReceiver, ChunkReceiver, StreamReceiver
+from .receivers import NEED_DATA, BufferReceiver, StreamReceiver, make_receiver
 
 __all__ = ("BadFrame", "StreamContent", "check_chunking_law", "every_chunking", "every_receiver", "read_stream")
 
@@ -61,13 +61,13 @@ def every_chunking(data: bytes) -> Iterator[list[bytes]]:
 
 def every_receiver(serializer: AbstractIncrementalPacketSerializer[Any, Any]) -> Iterator[StreamReceiver[Any]]:
     """Make receivers for every mode of the serializer, with and without bypassing its generators."""
-    yield ChunkReceiver(StreamProtocol(serializer))
-    yield ChunkReceiver(_GeneratorProtocol(serializer))
+    yield make_receiver(StreamProtocol(serializer), 65536)
+    yield make_receiver(_GeneratorProtocol(serializer), 65536)
     if isinstance(serializer, BufferedIncrementalPacketSerializer):
         buffered: BufferedIncrementalPacketSerializer[Any, Any, Any] = cast(Any, serializer)
         for sizehint in (5, 65536):
-            yield BufferReceiver(BufferedStreamProtocol(buffered), sizehint)
-            yield BufferReceiver(_BufferedGeneratorProtocol(buffered), sizehint)
+            yield make_receiver(BufferedStreamProtocol(buffered), sizehint)
+            yield make_receiver(_BufferedGeneratorProtocol(buffered), sizehint)
 
 
 def check_chunking_law(
@@ -88,7 +88,7 @@ def check_chunking_law(
     Raises:
         AssertionError: Two readings differ.
     """
-    expected = read_stream(ChunkReceiver(StreamProtocol(serializer)), [data])
+    expected = read_stream(make_receiver(StreamProtocol(serializer), 65536), [data])
     for chunks in every_chunking(data) if chunkings is None else chunkings:
         for receiver in every_receiver(serializer):
             content = read_stream(receiver, chunks)

@@ -39,6 +39,9 @@ class ItemSerializer(FramedPacketSerializer[Any, Any], FileBasedPacketSerializer
     def create_framer(self) -> Framer:
         return self._create_item_framer(self._limit)
 
+    def serialize(self, packet: Any, /) -> bytes:
+        return FileBasedPacketSerializer.serialize(self, packet)
+
     def deserialize(self, data: bytes, /) -> Any:
         try:
             end = self._create_item_framer(max(len(data), 1)).find_end(data, 0, len(data))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
 from typing import Any, TypeVar
 
 from ._file_based import FileBasedPacketSerializer
@@ -60,7 +59,7 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _Recei
     def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
 
-    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
+    def serialize_frame(self, packet: _SentT_contra, /) -> bytes:
         """
         Raises:
             ValueError: The separator stands inside the serialized packet: the peer would see two packets.
@@ -71,7 +70,7 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _Recei
             data = strip_separators(data, separator)
             if separator in data:
                 raise ValueError(f"The separator {separator!r} stands inside the serialized packet")
-        yield data + separator
+        return data + separator
 
     def create_framer(self) -> SeparatorFramer:
         return SeparatorFramer(self._separator, self._limit)
@@ -114,7 +113,7 @@ class FixedSizePacketSerializer(FramedPacketSerializer[_SentT_contra, _ReceivedT
     def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
 
-    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
+    def serialize_frame(self, packet: _SentT_contra, /) -> bytes:
         """
         Raises:
             ValueError: The serialized packet is not `packet_size` bytes long.
@@ -122,7 +121,7 @@ class FixedSizePacketSerializer(FramedPacketSerializer[_SentT_contra, _ReceivedT
         data = self.serialize(packet)
         if len(data) != self._size:
             raise ValueError(f"The serialized packet has {len(data)} bytes instead of {self._size}")
-        yield data
+        return data
 
     def create_framer(self) -> FixedSizeFramer:
         return FixedSizeFramer(self._size)

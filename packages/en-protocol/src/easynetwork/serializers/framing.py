@@ -109,12 +109,16 @@ class FixedSizeFramer(Framer):
 class FramedPacketSerializer(PlainBufferSerializer[_SentT_contra, _ReceivedT_co]):
     """A serializer whose frames a `Framer` can find.
 
-    Receivers bypass the generators below as long as no subclass overrides them.
+    Receivers and encoders bypass the generators below as long as no subclass overrides them.
     """
 
     @abstractmethod
     def create_framer(self) -> Framer:
         """Make a framer at the beginning of a stream."""
+
+    def serialize_frame(self, packet: _SentT_contra, /) -> bytes:
+        """Give a packet with whatever marks its end in a stream. The same as `serialize` unless overridden."""
+        return self.serialize(packet)
 
     def deserialize_frame(self, data: bytes, /) -> _ReceivedT_co:
         """Read a frame that the framer has cut out. The same as `deserialize` unless overridden.
@@ -125,8 +129,15 @@ class FramedPacketSerializer(PlainBufferSerializer[_SentT_contra, _ReceivedT_co]
         return self.deserialize(data)
 
     @abstractmethod
+    def serialize(self, packet: _SentT_contra, /) -> bytes:
+        raise NotImplementedError
+
+    @abstractmethod
     def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         raise NotImplementedError
+
+    def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
+        yield self.serialize_frame(packet)
 
     def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT_co, bytes]]:
         framer = self.create_framer()

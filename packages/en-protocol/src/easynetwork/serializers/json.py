@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json as _json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,10 +85,10 @@ class JSONSerializer(FramedPacketSerializer[Any, Any]):
     def serialize(self, packet: Any, /) -> bytes:
         return self._encoder.encode(packet).encode(self._encoding, self._unicode_errors)
 
-    def incremental_serialize(self, packet: Any, /) -> Generator[bytes, None, None]:
+    def serialize_frame(self, packet: Any, /) -> bytes:
         data = self.serialize(packet)
         ends_by_itself = data.startswith((b"{", b"[", b'"')) and not self._use_lines
-        yield data if ends_by_itself else data + _NEWLINE
+        return data if ends_by_itself else data + _NEWLINE
 
     def deserialize(self, data: bytes, /) -> Any:
         try:

@@ -2,8 +2,7 @@
 """A connected stream socket, owned by us and watched by the event loop.
 
 The loop's own stream transports are not used: they read ahead, keep a write buffer of their own and close as they like (docs/design/seam.md has
-the figures). Here the loop only says "readable" and "writable". The read itself happens in that callback, so that the event is spent when the
-waiting task runs: a task that read for itself would find the loop reporting the same event a second time.
+the figures). Here the loop only says "readable" and "writable", and the task that waits reads for itself, inside of that callback (see `Waiter`).
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from easynetwork.lowlevel.socket import (
 from easynetwork.lowlevel.streams import ByteStream, GetBuffer
 
 from .readiness import watches_end_with_errors
+from .waiter import Waiter
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -60,15 +60,12 @@ class SocketStream(ByteStream):
         self._fd = sock.fileno()
         self._closing = False
         self._closed: asyncio.Future[None] | None = None
-        # One read at a time: who waits, how it reads, until when.
-        self._reader: asyncio.Future[Any] | None = None
-        self._read: Callable[[Any], Any] = sock.recv
-        self._read_argument: Any = None
-        self._read_buffer = memoryview(b"")
+        # One read at a time: who waits, and until when.
+        self._recv = sock.recv
+        self._readable = Waiter(loop, self._unwatch)
         self._watched = False
         self._renews_watch = watches_end_with_errors(loop)
         self._renewal: asyncio.TimerHandle | None = None
-        self._unclaimed: bytes | OSError | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_when = 0.0
@@ -95,38 +92,54 @@ class SocketStream(ByteStream):
     # receiving
 
     def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._socket.recv, max_bytes, deadline)
+        return self._receive(self._recv, max_bytes, deadline)
 
     def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
         return self._receive(self._recv_into, get_buffer, deadline)
 
+    def _recv_into(self, get_buffer: GetBuffer) -> int:
+        return self._socket.recv_into(get_buffer())
+
     async def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> _T:
-        if self._reader is not None:
-            raise BusyResourceError("another task is receiving from this stream")
-        if self._unclaimed is not None:
-            return self._claim(read, argument)
         if self._closing:
             raise _closed_error()
         if deadline is not None and deadline <= self._loop.time():
             return self._receive_at_once(read, argument)
-        if not self._watched:
-            self._loop.add_reader(self._fd, self._on_readable)
-            self._watched = True
-        if self._renews_watch and self._renewal is None:
-            self._renewal = self._loop.call_later(_WATCH_RENEWAL, self._renew_watch)
-        self._read = read
-        self._read_argument = argument
-        if deadline is not None:
-            self._limit_read(deadline)
-        self._reader = waiter = self._loop.create_future()
         try:
-            return await waiter  # type: ignore[no-any-return]  # what `read` returns
-        except asyncio.CancelledError:
-            self._keep_unclaimed(waiter)
-            raise
-        finally:
-            self._reader = None
-            self._deadline = None
+            while True:
+                self._deadline = deadline
+                if deadline is not None:
+                    self._limit_wait(deadline)
+                if not self._watched:
+                    self._watch()
+                await self._readable.wait()
+                try:
+                    return read(argument)
+                except (BlockingIOError, InterruptedError):
+                    pass  # not ready after all, as select(2) warns
+        except OSError as exc:
+            raise _translate(exc) from None
+
+    def _watch(self) -> None:
+        self._watched = True
+        if self._renews_watch:
+            self._loop.remove_reader(self._fd)  # without this uvloop complains of a watch that it has ended itself
+            if self._renewal is None:
+                self._renewal = self._loop.call_later(_WATCH_RENEWAL, self._renew_watch)
+        self._loop.add_reader(self._fd, self._readable.wake)
+
+    def _renew_watch(self) -> None:
+        """Each wait is renewed once, some time after it began; that is enough, because a watch that lives reports the next event."""
+        self._renewal = None
+        if self._readable.is_waited_for:
+            self._loop.remove_reader(self._fd)
+            self._loop.add_reader(self._fd, self._readable.wake)
+        self._watched = False  # so that the next wait is renewed as well
+
+    def _unwatch(self) -> None:
+        """Nobody waits: what comes stays in the kernel, whose window then holds the peer back."""
+        self._watched = False
+        self._loop.remove_reader(self._fd)
 
     def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
         """There is no time left to be told that data is there, but it may be there."""
@@ -137,64 +150,8 @@ class SocketStream(ByteStream):
         except OSError as exc:
             raise _translate(exc) from None
 
-    def _recv_into(self, get_buffer: GetBuffer) -> int:
-        self._read_buffer = get_buffer()
-        return self._socket.recv_into(self._read_buffer)
-
-    def _on_readable(self) -> None:
-        waiter = self._reader
-        if waiter is None or waiter.done():
-            # Nobody waits: what comes stays in the kernel, whose window then holds the peer back.
-            self._loop.remove_reader(self._fd)
-            self._watched = False
-            return
-        try:
-            data = self._read(self._read_argument)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as exc:
-            waiter.set_exception(_translate(exc))
-        except BaseException as exc:  # get_buffer() is not ours
-            waiter.set_exception(exc)
-        else:
-            waiter.set_result(data)
-
-    def _renew_watch(self) -> None:
-        """Each wait is renewed once, some time after it began; that is enough, because a watch that lives reports the next event."""
-        self._renewal = None
-        if self._watched and self._reader is not None:
-            self._loop.remove_reader(self._fd)  # without this uvloop complains of the handle that it closed itself
-            self._loop.add_reader(self._fd, self._on_readable)
-
-    def _keep_unclaimed(self, waiter: asyncio.Future[Any]) -> None:
-        """The read was done when its task was cancelled: the next call gets what it brought."""
-        if waiter.cancelled() or not waiter.done():
-            return
-        error = waiter.exception()
-        if error is None:
-            result = waiter.result()
-            self._unclaimed = result if isinstance(result, bytes) else bytes(self._read_buffer[:result])
-        elif isinstance(error, ConnectionError):
-            self._unclaimed = error
-
-    def _claim(self, read: Callable[[Any], _T], argument: Any) -> _T:
-        unclaimed, self._unclaimed = self._unclaimed, None
-        if isinstance(unclaimed, OSError):
-            raise unclaimed
-        assert unclaimed is not None
-        if read == self._recv_into:
-            buffer = argument()
-            size = min(len(buffer), len(unclaimed))
-            buffer[:size] = unclaimed[:size]
-            claimed: Any = size
-        else:
-            size = argument
-            claimed = unclaimed[:size]
-        self._unclaimed = unclaimed[size:] or None
-        return claimed  # type: ignore[no-any-return]  # bytes for recv, their number for recv_into
-
-    def _limit_read(self, deadline: float) -> None:
-        """Makes the read end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most reads set none."""
+    def _limit_wait(self, deadline: float) -> None:
+        """Makes the wait end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most waits set none."""
         self._deadline = deadline
         if self._timer is not None:
             if self._timer_when <= deadline:
@@ -205,27 +162,31 @@ class SocketStream(ByteStream):
 
     def _on_timer(self) -> None:
         self._timer = None
-        deadline, waiter = self._deadline, self._reader
-        if deadline is None or waiter is None or waiter.done():
+        if self._deadline is None:
             return
-        if self._loop.time() < deadline:
-            self._limit_read(deadline)
+        if self._loop.time() < self._deadline:
+            self._limit_wait(self._deadline)
         else:
-            waiter.set_exception(TimeoutError("no data came in time"))
+            self._readable.wake_soon(TimeoutError("no data came in time"))
 
     # sending
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        if self._writer is not None:
+            return 0
+        if self._closing:
+            raise _closed_error()
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as exc:
+            raise _translate(exc) from None
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._writer is not None:
             raise BusyResourceError("another task is sending to this stream")
-        if self._closing:
-            raise _closed_error()
-        try:
-            sent = self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as exc:
-            raise _translate(exc) from None
+        sent = self.send_nowait(data)
         if sent < len(data):
             await self._send_rest(memoryview(data), sent)
 
@@ -297,9 +258,9 @@ class SocketStream(ByteStream):
             self._release()
 
     def _wake_all(self) -> None:
-        for waiter in (self._reader, self._writer):
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(_closed_error())
+        self._readable.wake_soon(_closed_error())
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_exception(_closed_error())
 
     def _release(self) -> None:
         """Gives the descriptor back, after telling the loop."""

@@ -10,7 +10,7 @@ while not receiver.ended:
 
 from __future__ import annotations
 
-from ._abc import NEED_DATA, NeedData, StreamReceiver
-from ._receivers import BufferReceiver, ChunkReceiver, make_receiver
+from ._abc import NEED_DATA, BufferReceiver, NeedData, StreamReceiver
+from ._receivers import make_receiver
 
-__all__ = ("NEED_DATA", "BufferReceiver", "ChunkReceiver", "NeedData", "StreamReceiver", "make_receiver")
+__all__ = ("NEED_DATA", "BufferReceiver", "NeedData", "StreamReceiver", "make_receiver")

@@ -7,7 +7,7 @@ import enum
 from abc import ABC, abstractmethod
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-__all__ = ("NEED_DATA", "SMALL_BUFFER", "NeedData", "StreamReceiver", "WritableReceiver", "check_written")
+__all__ = ("NEED_DATA", "SMALL_BUFFER", "BufferReceiver", "NeedData", "StreamReceiver", "check_written")
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -34,6 +34,12 @@ class StreamReceiver(ABC, Generic[_T_co]):
     the protocol, and the next frame is read; otherwise the stream reads as ended.
     """
 
+    drained: bool = False
+    """Nothing is held, so `next_packet` need not be asked before more is fed. A receiver that does not know says False."""
+
+    ended: bool = False
+    """The beginning of the next frame will never be found: `next_packet` says `NEED_DATA` for ever."""
+
     @abstractmethod
     def next_packet(self) -> _T_co | NeedData:
         """Return the next packet, or `NEED_DATA`.
@@ -50,16 +56,11 @@ class StreamReceiver(ABC, Generic[_T_co]):
 
     @property
     @abstractmethod
-    def ended(self) -> bool:
-        """The beginning of the next frame will never be found: `next_packet` says `NEED_DATA` for ever."""
-
-    @property
-    @abstractmethod
     def has_partial_frame(self) -> bool:
         """Bytes of an unfinished frame are held or being thrown away. Meaningful after `next_packet` said `NEED_DATA`."""
 
 
-class WritableReceiver(StreamReceiver[_T_co]):
+class BufferReceiver(StreamReceiver[_T_co]):
     """A receiver that a transport can write into."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ bytes are moved only when new ones come and an unfinished frame is held.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from easynetwork.converter import AbstractPacketConverterComposite
 from easynetwork.exceptions import (
@@ -19,7 +19,7 @@ from easynetwork.exceptions import (
 )
 from easynetwork.serializers.framing import FramedPacketSerializer, frame_error
 
-from ._abc import NEED_DATA, SMALL_BUFFER, NeedData, StreamReceiver, WritableReceiver, check_written
+from ._abc import NEED_DATA, SMALL_BUFFER, BufferReceiver, NeedData, StreamReceiver, check_written
 from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
 
 __all__ = ("FramedBuffer", "FramedChunks")
@@ -41,18 +41,20 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         self._find_end = self._framer.find_end
         self._trailer = self._framer.trailer
         self._deserialize = serializer.deserialize_frame
+        if type(serializer).deserialize_frame is FramedPacketSerializer.deserialize_frame:
+            self._deserialize = serializer.deserialize  # the same, one call less for each packet
         self._converter = converter
         self._buffer: bytes | bytearray = b""
         self._start = self._stop = 0
         self._separator_to_find: bytes | None = None
-        self._ended = False
 
     def next_packet(self) -> _T_co | NeedData:
         if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
             return NEED_DATA
         buffer, start, stop = self._buffer, self._start, self._stop
         if start >= stop:
-            return self._need_data()
+            self._shrink()
+            return NEED_DATA
         try:
             end = self._find_end(buffer, start, stop)
         except IncrementalDeserializeError as exc:
@@ -63,18 +65,18 @@ class _FramedReceiver(StreamReceiver[_T_co]):
             return self._need_data()
         frame = buffer[start:end]
         self._start = end + self._trailer
+        if self._start >= stop:
+            self._shrink()
         try:
-            packet = self._deserialize(frame if isinstance(frame, bytes) else bytes(frame))
+            packet: Any = self._deserialize(frame if type(frame) is bytes else bytes(frame))
         except DeserializeError as exc:
             error = frame_error(exc, b"")
             raise StreamProtocolParseError(b"", error) from error
         except Exception as exc:
             raise self._crashed() from exc
-        return cast(_T_co, packet) if self._converter is None else self._convert(self._converter, packet)
-
-    @property
-    def ended(self) -> bool:
-        return self._ended
+        if self._converter is not None:
+            packet = self._convert(self._converter, packet)
+        return packet  # type: ignore[no-any-return]  # the serializer's packets are the protocol's where nothing converts them
 
     @property
     def has_partial_frame(self) -> bool:
@@ -85,8 +87,7 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         """Move what is held to the beginning of the buffer, and let go of memory that it does not need."""
 
     def _need_data(self) -> NeedData:
-        if self._start < self._stop:
-            self._start = self._framer.skip_padding(self._buffer, self._start, self._stop)
+        self._start = self._framer.skip_padding(self._buffer, self._start, self._stop)
         self._shrink()
         return NEED_DATA
 
@@ -119,7 +120,7 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         return RuntimeError(self._crash_message)
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._separator_to_find = None
         self._start = self._stop
         self._shrink()
@@ -131,8 +132,9 @@ class FramedChunks(_FramedReceiver[_T_co]):
     _crash_message = "protocol.build_packet_from_chunks() crashed"
 
     def feed(self, data: bytes) -> None:
-        if self._ended:
+        if self.ended:
             return
+        self.drained = False
         if self._start >= self._stop:
             self._buffer, self._start, self._stop = data, 0, len(data)
             return
@@ -143,12 +145,12 @@ class FramedChunks(_FramedReceiver[_T_co]):
         self._stop = len(self._buffer)
 
     def _shrink(self) -> None:
-        if self._start > 0:
-            self._buffer = self._buffer[self._start : self._stop]
-            self._start, self._stop = 0, len(self._buffer)
+        self.drained = self._start >= self._stop
+        self._buffer = b"" if self.drained else self._buffer[self._start : self._stop]
+        self._start, self._stop = 0, len(self._buffer)
 
 
-class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
+class FramedBuffer(_FramedReceiver[_T_co], BufferReceiver[_T_co]):
     """Lets the transport write behind what is held. The buffer never changes its size: views of it may be around."""
 
     _crash_message = "protocol.build_packet_from_buffer() crashed"
@@ -172,11 +174,11 @@ class FramedBuffer(_FramedReceiver[_T_co], WritableReceiver[_T_co]):
 
     def buffer_updated(self, nbytes: int) -> None:
         check_written(nbytes, len(self._storage) - self._stop)
-        if not self._ended:
+        if not self.ended:
             self._stop += nbytes
 
     def feed(self, data: bytes) -> None:
-        if self._ended:
+        if self.ended:
             return
         if len(data) > len(self._storage) - self._stop:
             self._replace(self._stop - self._start + max(self._sizehint, len(data)))

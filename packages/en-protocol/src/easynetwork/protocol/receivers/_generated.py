@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from easynetwork.exceptions import StreamProtocolParseError
 
 from .._stream import BufferedStreamProtocol, StreamProtocol
-from ._abc import NEED_DATA, SMALL_BUFFER, NeedData, StreamReceiver, WritableReceiver, check_written
+from ._abc import NEED_DATA, SMALL_BUFFER, BufferReceiver, NeedData, StreamReceiver, check_written
 from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
 
 __all__ = ("GeneratedBuffer", "GeneratedChunks")
@@ -31,7 +31,6 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
         self._in_frame = False
         self._separator_to_find: bytes | None = None
         self._tail = b""  # of an over-long frame; the separator may have begun in it
-        self._ended = False
 
     def next_packet(self) -> _T_co | NeedData:
         while self._pending:
@@ -43,12 +42,8 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
         return NEED_DATA
 
     def feed(self, data: bytes) -> None:
-        if data and not self._ended:
+        if data and not self.ended:
             self._pending.append(data)
-
-    @property
-    def ended(self) -> bool:
-        return self._ended
 
     @property
     def has_partial_frame(self) -> bool:
@@ -123,7 +118,7 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
         return RuntimeError(self._crash_message)
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._leave_frame()
         self._pending.clear()
         self._separator_to_find = None
@@ -146,7 +141,7 @@ class GeneratedChunks(_GeneratedReceiver[_T_co]):
         return self._send(chunk)
 
 
-class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
+class GeneratedBuffer(_GeneratedReceiver[_T_co], BufferReceiver[_T_co]):
     """Drives `BufferedStreamProtocol.build_packet_from_buffer`.
 
     The transport writes where the generator wants it. All other bytes (fed, or left behind a packet) are copied there.
@@ -176,12 +171,12 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], WritableReceiver[_T_co]):
     def get_buffer(self) -> memoryview:
         if self._written or self._pending:
             raise RuntimeError("There are bytes to parse: call next_packet() until it returns NEED_DATA")
-        if self._ended:
+        if self.ended:
             return memoryview(bytearray(self._sizehint))
         return self._room()
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._ended:
+        if self.ended:
             return
         room = self._room()
         check_written(nbytes, len(room))

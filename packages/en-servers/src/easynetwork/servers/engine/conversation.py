@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place that drives a handler's generator."""
+"""The one place that drives a handler's generators."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import Any, Final, Literal, TypeVar
 
 __all__ = ("EOF", "EndOfStream", "Outcome", "converse")
@@ -30,28 +30,30 @@ class Outcome(enum.Enum):
 
 
 async def converse(
-    generator: AsyncGenerator[Any, _T],
+    generators: Iterable[AsyncGenerator[Any, _T]],
     receive: Callable[[Any], Awaitable[_T | Literal[EndOfStream.EOF]]],
 ) -> Outcome:
-    """Drives ``generator`` to its end: ``receive(what it yielded)`` gives the packet to send in, `EOF`, or raises what is to be thrown in.
+    """Drives one generator after the other to its end: ``receive(what it yielded)`` gives the packet to send in, `EOF`, or raises what is to be thrown in.
 
-    What leaves the generator leaves here. In every case the generator has ended.
+    Goes on to the next generator only after `Outcome.DONE`. What leaves a generator leaves here. In every case all that were started have ended.
     """
-    try:
-        wish = await anext(generator)
-    except StopAsyncIteration:
-        return Outcome.SILENT
-    while True:
+    for generator in generators:
         try:
-            packet = await receive(wish)
-        except BaseException as exc:  # cancellation too: the generator is where the user's code waits
-            answer = generator.athrow(exc)
-        else:
-            if packet is EOF:
-                await generator.aclose()
-                return Outcome.EOF
-            answer = generator.asend(packet)
-        try:
-            wish = await answer
+            wish = await generator.__anext__()
         except StopAsyncIteration:
-            return Outcome.DONE
+            return Outcome.SILENT
+        while True:
+            try:
+                packet = await receive(wish)
+            except BaseException as exc:  # cancellation too: the generator is where the user's code waits
+                answer = generator.athrow(exc)
+            else:
+                if packet is EOF:
+                    await generator.aclose()
+                    return Outcome.EOF
+                answer = generator.asend(packet)
+            try:
+                wish = await answer
+            except StopAsyncIteration:
+                break
+    return Outcome.DONE

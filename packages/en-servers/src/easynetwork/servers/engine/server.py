@@ -62,6 +62,14 @@ class _Run:
         (self.serving if self.is_set_up else self.setting_up).cancel()
 
 
+class _EndOfService(BaseException):
+    """Ends what the service has running, as a task group on its exit stack, when no client is left.
+
+    A cancellation would end it too, but then what its clean-up awaits would be interrupted, on every loop in its own way. This is no `Exception`,
+    because it is nobody's error.
+    """
+
+
 class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _AddressT]):
     """Opening, serving and closing; the transports give it a `Service` and a name."""
 
@@ -147,7 +155,6 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
 
     async def _set_up_and_serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
         await self.server_activate()
-        end_of_service = self._backend.get_cancelled_exc_class()()
         try:
             async with contextlib.AsyncExitStack() as service:
                 await self._service.service_init(service, weakref.proxy(self))
@@ -156,12 +163,9 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
                         await self._serve(run, is_up_event)
                 finally:
                     self._logger.info("Server stopped")
-                # No client is left. What the service has running, as a task group on the stack, is ended in the way that it knows; but
-                # no scope is cancelled any more, so what its clean-up awaits is waited for.
-                raise end_of_service
-        except BaseException as exc:
-            if exc is not end_of_service:
-                raise
+                raise _EndOfService
+        except* _EndOfService:
+            pass
 
     async def _serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
         async with self._backend.create_task_group() as clients:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 from easynetwork.exceptions import ClientClosedError, UnsupportedOperation
 from easynetwork.lowlevel.fair_lock import FairLock
 from easynetwork.lowlevel.streams import ByteStream
+from easynetwork.protocol.encoders import encoder_crashed, make_encoder
 from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, make_receiver
 
 from ..handlers import AsyncStreamClient
@@ -42,15 +43,17 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
         attributes: Mapping[Any, Callable[[], Any]],
     ) -> None:
         self._stream = stream
-        self._protocol = protocol
+        self._encode = make_encoder(protocol)
         self._receiver = receiver = make_receiver(protocol, max_recv_size)
         self._buffer_receiver = receiver if isinstance(receiver, BufferReceiver) else None
         self._max_recv_size = max_recv_size
         self._attributes = attributes
         self._send_lock = FairLock(stream.backend())
-        self._closing = False
+        self.closed = False
+        """Whether nothing more will be sent or received; the streams' own state is asked only where it may have changed."""
+        self._unfinished_sends = 0
         self._has_sent = False
-        self._turn_ends = 0.0
+        self._turn_ends: float | None = None  # on the monotonic clock; None: this turn has not begun
 
     def backend(self) -> AsyncBackend:
         return self._stream.backend()
@@ -65,7 +68,7 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
         return self._has_sent
 
     def is_closing(self) -> bool:
-        return self._closing or self._stream.is_closing()
+        return self.closed or self._stream.is_closing()
 
     async def receive(self, wish: Any) -> _RequestT | Literal[EndOfStream.EOF]:
         """Waits for the next packet as the handler wished; `EOF` when the peer has ended or lost the connection, or the client is closed.
@@ -74,29 +77,33 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             What is to be thrown in at the ``yield``.
         """
         deadline = None if wish is None else self._deadline(wish)
-        if monotonic() >= self._turn_ends:
-            await self._give_turn()
-        if self._closing:
-            return EOF
         receiver = self._receiver
-        try:
-            while (packet := receiver.next_packet()) is NEED_DATA:
-                if receiver.ended:
-                    return EOF
+        if not receiver.drained:
+            await self._take_turn()  # before a packet is taken: this may be cancelled
+            if self.closed:
+                return EOF
+            packet = receiver.next_packet()
+            if packet is not NEED_DATA:
+                return packet
+        while not (self.closed or receiver.ended):
+            try:
                 if self._buffer_receiver is None:
                     data = await self._stream.receive(self._max_recv_size, deadline)
                     if not data:
-                        return EOF
+                        break
                     receiver.feed(data)
                 else:
                     size = await self._stream.receive_into(self._buffer_receiver.get_buffer, deadline)
                     if not size:
-                        return EOF
+                        break
                     self._buffer_receiver.buffer_updated(size)
-                self._turn_ends = monotonic() + _TURN
-        except ConnectionError:
-            return EOF
-        return packet
+            except ConnectionError:
+                break
+            self._turn_ends = None
+            packet = receiver.next_packet()
+            if packet is not NEED_DATA:
+                return packet
+        return EOF
 
     def _deadline(self, wish: Any) -> float | None:
         params = read_wish(wish)
@@ -106,39 +113,54 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             return None
         return self.backend().current_time() + params.timeout
 
-    async def _give_turn(self) -> None:
-        await self.backend().coro_yield()
-        self._turn_ends = monotonic() + _TURN
+    async def _take_turn(self) -> None:
+        """Lets others have theirs, if this client's has lasted too long. A turn begins with the first thing done after a wait."""
+        now = monotonic()
+        if self._turn_ends is not None and now >= self._turn_ends:
+            await self.backend().coro_yield()
+            now = monotonic()
+            self._turn_ends = None
+        if self._turn_ends is None:
+            self._turn_ends = now + _TURN
 
     async def send_packet(self, packet: _ResponseT, /) -> None:
-        if monotonic() >= self._turn_ends:
-            await self._give_turn()
-        self._check_open()
+        if self._turn_ends is None:
+            self._turn_ends = monotonic() + _TURN
+        elif monotonic() >= self._turn_ends:
+            await self._take_turn()
+        if self.closed:
+            raise ClientClosedError("the client is closed")
         try:
-            data = b"".join(self._protocol.generate_chunks(packet))
+            data = self._encode(packet)
         except Exception as exc:
-            raise RuntimeError("protocol.generate_chunks() crashed") from exc
-        lock = self._send_lock
-        if not lock.acquire_nowait():
-            await lock.acquire()
+            raise encoder_crashed() from exc
+        self._has_sent = True
+        sent = 0 if self._unfinished_sends else self._stream.send_nowait(data)
+        if sent < len(data):
+            await self._send_rest(data, sent)
+
+    async def _send_rest(self, data: bytes, sent: int) -> None:
+        self._unfinished_sends += 1
         try:
-            self._check_open()
-            self._has_sent = True
-            await self._stream.send(data)
+            async with self._send_lock:
+                self._check_open()
+                await self._stream.send(memoryview(data)[sent:])
         except BaseException as exc:
-            self._closing = self.is_closing()  # a send that is cut short ends the stream
+            if sent:
+                self._stream.abort()  # the peer has a fragment
+            self.closed = self.is_closing()  # a send that is cut short ends the stream
             if isinstance(exc, ConnectionError):
                 self._check_open()  # another task closed the client meanwhile
             raise
         finally:
-            lock.release()
+            self._unfinished_sends -= 1
 
     def _check_open(self) -> None:
-        if self._closing:
+        if self.closed:
             raise ClientClosedError("the client is closed")
 
     async def aclose(self) -> None:
-        self._closing = True
+        self.closed = True
         try:
             async with self._send_lock:  # what is being sent goes out first
                 await self._stream.aclose()
@@ -148,5 +170,5 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
 
     def abort(self) -> None:
         """Closes the connection at once; the peer may see a reset."""
-        self._closing = True
+        self.closed = True
         self._stream.abort()

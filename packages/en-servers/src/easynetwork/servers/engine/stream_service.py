@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -128,14 +128,16 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         """Runs ``on_connection()``, in either of its forms; False if the peer went away meanwhile."""
         greeting = self.handler.on_connection(client)
         if isinstance(greeting, AsyncGenerator):
-            return await converse(greeting, client.receive) is not Outcome.EOF or client.is_closing()
+            return await converse([greeting], client.receive) is not Outcome.EOF or client.is_closing()
         await greeting
         return True
 
     async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
-        handle, receive = self.handler.handle, client.receive
-        outcome = Outcome.DONE
-        while outcome is Outcome.DONE and not client.is_closing():
-            outcome = await converse(handle(client), receive)
+        outcome = await converse(self._turns(client), client.receive)
         if outcome is Outcome.SILENT and not client.has_sent:
             client.abort()  # refused; there is nothing that could get lost
+
+    def _turns(self, client: StreamClient[_RequestT, _ResponseT]) -> Iterator[AsyncGenerator[Any, _RequestT]]:
+        handle = self.handler.handle
+        while not client.closed:
+            yield handle(client)

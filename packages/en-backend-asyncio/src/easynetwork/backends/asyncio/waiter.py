@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task waits for when it waits for a socket: a future that wakes its task at once.
+
+A task that waits for an `asyncio.Future` is woken in the loop's next turn: one more handle, and one more question to the selector for each packet.
+And between the two turns the task may be cancelled, when what was read for it has to be kept. `Waiter` speaks the protocol by which tasks wait for
+futures (``_asyncio_future_blocking``, see ``isfuture()`` in ``asyncio/base_futures.py``), and runs the task inside of the loop's callback, in
+the task's name and context, exactly as the loop would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Generator
+from types import coroutine
+from typing import Any
+
+from easynetwork.exceptions import BusyResourceError
+
+__all__ = ("Waiter",)
+
+
+class Waiter:
+    """Made once, waited for again and again, by one task at a time.
+
+    Args:
+        loop: the event loop of the task.
+        nobody_waits: called by `wake` if there is no task to run.
+    """
+
+    _asyncio_future_blocking = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, nobody_waits: Callable[[], object]) -> None:
+        self._loop = loop
+        self._nobody_waits = nobody_waits
+        self._wake_task: Callable[[asyncio.Future[None]], object] | None = None
+        self._run_in_context: Callable[..., object]
+        self._context: contextvars.Context
+        self._done = loop.create_future()  # what a task is told when nothing is wrong
+        self._done.set_result(None)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a task waits, and nothing has woken it yet."""
+        return self._wake_task is not None
+
+    @coroutine
+    def wait(self) -> Generator[Any, None, None]:
+        """Suspends the task until it is woken.
+
+        Raises:
+            BusyResourceError: another task waits.
+            What `wake_soon` was told, or the cancellation.
+        """
+        if self._wake_task is not None:
+            raise BusyResourceError("another task is receiving from this stream")
+        self._asyncio_future_blocking = True
+        yield self
+
+    def wake(self) -> None:
+        """Runs the task, here and now. Only for callbacks of the event loop: no other task may be running."""
+        wake_task = self._wake_task
+        if wake_task is None:
+            self._nobody_waits()
+        else:
+            self._wake_task = None
+            self._run_in_context(wake_task, self._done)
+
+    def wake_soon(self, error: Exception) -> None:
+        """Has the task, if there is one, run in the loop's next turn, where it raises ``error``."""
+        if self._wake_task is not None:
+            failed: asyncio.Future[None] = self._loop.create_future()
+            failed.set_exception(error)
+            self._wake_with(failed)
+
+    def _wake_with(self, future: asyncio.Future[None]) -> None:
+        wake_task, self._wake_task = self._wake_task, None
+        assert wake_task is not None
+        self._loop.call_soon(wake_task, future, context=self._context)
+
+    # what a task asks of a future
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[asyncio.Future[None]], object], *, context: contextvars.Context
+    ) -> None:
+        self._wake_task = callback
+        self._context = context
+        self._run_in_context = context.run
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._wake_task is None:
+            return False
+        cancelled: asyncio.Future[None] = self._loop.create_future()
+        cancelled.cancel(msg)
+        self._wake_with(cancelled)
+        return True
