@@ -145,9 +145,13 @@ class FramedChunks(_FramedReceiver[_T_co]):
         self._stop = len(self._buffer)
 
     def _shrink(self) -> None:
-        self.drained = self._start >= self._stop
-        self._buffer = b"" if self.drained else self._buffer[self._start : self._stop]
-        self._start, self._stop = 0, len(self._buffer)
+        if self._start >= self._stop:
+            self.drained = True
+            self._buffer = b""
+            self._start = self._stop = 0
+        elif self._start > 0:
+            self._buffer = self._buffer[self._start : self._stop]
+            self._start, self._stop = 0, len(self._buffer)
 
 
 class FramedBuffer(_FramedReceiver[_T_co], BufferReceiver[_T_co]):
