@@ -117,7 +117,7 @@ class AsyncStreamRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCMet
         """Called once by each ``serve_forever()``, before any client.
 
         Args:
-            exit_stack: is unwound after the last client task has ended, as by a cancellation, so that task groups on it end.
+            exit_stack: is unwound after the last client task has ended, as by an error, so that task groups on it end. What is on it may wait.
             server: a weak reference (proxy) to the server.
         """
 
@@ -155,7 +155,7 @@ class AsyncDatagramRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCM
         """Called once by each ``serve_forever()``, before any client.
 
         Args:
-            exit_stack: is unwound after the last client task has ended, as by a cancellation, so that task groups on it end.
+            exit_stack: is unwound after the last client task has ended, as by an error, so that task groups on it end. What is on it may wait.
             server: a weak reference (proxy) to the server.
         """
 

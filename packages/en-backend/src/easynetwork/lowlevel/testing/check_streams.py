@@ -34,6 +34,8 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         _receive_respects_its_size,
         _receive_into_fills_a_buffer_that_is_made_on_demand,
         _much_data_waits_for_the_reader,
+        _what_cannot_be_sent_without_waiting_can_be_sent_after_it,
+        _sending_without_waiting_overtakes_nobody,
         _the_end_is_empty_bytes_each_time,
         _what_was_sent_before_closing_arrives,
         _a_cancelled_receive_takes_nothing,
@@ -137,6 +139,27 @@ async def _much_data_waits_for_the_reader(backend: AsyncBackend, ours: ByteStrea
         received = await _read_to_end(theirs)
         await theirs.aclose()
     assert received == _MORE_THAN_FITS
+
+
+async def _what_cannot_be_sent_without_waiting_can_be_sent_after_it(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    async with backend.create_task_group() as tasks:
+        reading = await tasks.start(_read_exactly, theirs, len(_MORE_THAN_FITS))
+        sent = ours.send_nowait(_MORE_THAN_FITS)
+        assert 0 <= sent < len(_MORE_THAN_FITS)
+        await ours.send(memoryview(_MORE_THAN_FITS)[sent:])
+        assert await reading.join() == _MORE_THAN_FITS
+
+
+async def _sending_without_waiting_overtakes_nobody(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(ours.send, _MORE_THAN_FITS)
+        await backend.sleep(SHORT)
+        assert ours.send_nowait(b"x") == 0
+        task.cancel()
 
 
 async def _the_end_is_empty_bytes_each_time(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:

@@ -129,6 +129,9 @@ class MemoryStream(ByteStream):
         self._check_usable(self._incoming)
         return bool(self._incoming.data) or self._incoming.ended
 
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        return 0 if self._sending or not self._can_send() else self._outgoing.put(memoryview(data))
+
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._sending:
             raise BusyResourceError("another task is sending to this stream")
