@@ -145,8 +145,9 @@ async def test_when_the_connecting_task_is_cancelled_another_goes_on(
     listener: socket.socket, protocol: AnyStreamProtocolType[str, str]
 ) -> None:
     client = AsyncTCPNetworkClient(listener.getsockname(), protocol)
+    scope = anyio.CancelScope()
     async with anyio.create_task_group() as tasks:
-        with anyio.CancelScope() as scope:
+        with scope:
             tasks.start_soon(client.wait_connected)
             scope.cancel()
             await client.wait_connected()
@@ -401,10 +402,12 @@ async def test_closing_lets_the_packet_that_is_being_sent_out_first(client: Clie
 
 async def test_a_cancelled_close_resets_the_connection(client: Client, peer: socket.socket) -> None:
     errors: list[BaseException] = []
+    scope = anyio.CancelScope()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(error_of, lambda: client.send_packet("x" * 50_000_000), errors)
         await let_others_run()
-        with anyio.move_on_after(0.01) as scope:
+        with scope:
+            scope.cancel()
             await client.aclose()
 
     assert scope.cancelled_caught

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,11 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
 
     def resolve(*addresses: tuple[str, int]) -> None:
         infos = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address) for address in addresses]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: infos)
+
+        def getaddrinfo(*args: object, **kwargs: object) -> Any:
+            return infos
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     return resolve
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import gc
 import math
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,8 +37,8 @@ class HalfSeen(StringLineSerializer):
         super().__init__()
         self._seen = seen
 
-    def incremental_deserialize(self) -> Iterator[Any]:  # type: ignore[override]  # a generator, but mypy wants all three types
-        data: bytes = yield
+    def incremental_deserialize(self) -> Generator[None, bytes, tuple[str, bytes]]:
+        data = yield
         self._seen()
         while b"\n" not in data:
             data += yield
@@ -250,19 +251,16 @@ def test_a_reception_that_timed_out_has_lost_nothing(client: Client, peer: socke
 def test_the_wait_for_another_thread_counts(
     ours: socket.socket, peer: socket.socket, threads: ThreadPoolExecutor
 ) -> None:
-    receiving = threads.submit(lambda: None)
-    errors: list[BaseException | None] = []
-
-    def receive_too() -> None:
-        errors.append(threads.submit(client.recv_packet, timeout=0).exception())
-        peer.sendall(b"m\n")
-
-    with TCPNetworkClient(ours, StreamProtocol(HalfSeen(receive_too))) as client:
+    half_seen = threading.Event()
+    with TCPNetworkClient(ours, StreamProtocol(HalfSeen(half_seen.set))) as client:
         receiving = threads.submit(client.recv_packet)
         peer.sendall(b"ha")
+        half_seen.wait()
+        with pytest.raises(TimeoutError):
+            client.recv_packet(timeout=0)
+        peer.sendall(b"m\n")
 
         assert receiving.result() == "ham"
-    assert [type(error) for error in errors] == [TimeoutError]
 
 
 def test_a_packet_that_was_cut_by_its_time_limit_breaks_the_connection(client: Client, peer: socket.socket) -> None:
@@ -385,18 +383,14 @@ def test_a_closed_client_refuses_everything(client: Client, peer: socket.socket)
 def test_threads_that_receive_are_woken_by_closing(
     ours: socket.socket, peer: socket.socket, threads: ThreadPoolExecutor
 ) -> None:
-    closing = threads.submit(lambda: None)
-
-    def close() -> None:
-        nonlocal closing
-        closing = threads.submit(client.close)
-
-    client: Client = TCPNetworkClient(ours, StreamProtocol(HalfSeen(close)), retry_interval=1e6)
+    half_seen = threading.Event()
+    client = TCPNetworkClient(ours, StreamProtocol(HalfSeen(half_seen.set)), retry_interval=1e6)
     receivers = [threads.submit(client.recv_packet) for _ in range(2)]
     peer.sendall(b"half")
+    half_seen.wait()
+    client.close()
 
     assert {type(receiver.exception()) for receiver in receivers} == {ClientClosedError}
-    closing.result()
     assert client.fileno() == -1
 
 
@@ -419,16 +413,13 @@ def test_what_was_sent_arrives_although_the_peer_goes_on_sending(
 ) -> None:
     """Also while another thread receives: the input that it was waiting for must not reset the connection."""
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_000_000)
-    closing = threads.submit(lambda: None)
-
-    def close() -> None:
-        nonlocal closing
-        closing = threads.submit(client.close)
-
-    client: Client = TCPNetworkClient(ours, StreamProtocol(HalfSeen(close)))
+    half_seen = threading.Event()
+    client = TCPNetworkClient(ours, StreamProtocol(HalfSeen(half_seen.set)))
     client.send_packet("x" * 2_000_000)
     receiving = threads.submit(client.recv_packet)
     peer.sendall(b"half")
+    half_seen.wait()
+    closing = threads.submit(client.close)
     received = 0
     while data := peer.recv(10_000):
         received += len(data)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import socket as _socket
 import ssl as _ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,8 +43,7 @@ class ClientTLS:
         Raises:
             TypeError, ValueError: as the client's constructor says.
         """
-        if server_hostname is not None and not isinstance(server_hostname, str):
-            raise TypeError(f"server_hostname: expected a str, got {type(server_hostname).__name__}")
+        _check_name(server_hostname)
         if server_hostname is not None and not ssl:
             raise ValueError("server_hostname: means nothing without ssl=")
         context: _ssl.SSLContext | None = None
@@ -91,8 +90,13 @@ def split_address_or_socket(given: Any) -> tuple[tuple[str, int], None] | tuple[
             )
 
 
+def _check_name(server_hostname: object) -> None:
+    if not isinstance(server_hostname, str | None):
+        raise TypeError(f"server_hostname: expected a str, got {type(server_hostname).__name__}")
+
+
 @contextlib.contextmanager
-def closed_on_error(given: Any) -> Iterator[None]:
+def closed_on_error(given: object) -> Generator[None, None, None]:
     """A constructor that fails does not leave a socket behind that was given to it."""
     try:
         yield
@@ -109,7 +113,7 @@ def check_protocol(protocol: object) -> None:
         )
 
 
-def check_max_recv_size(max_recv_size: int | None) -> int:
+def check_max_recv_size(max_recv_size: object) -> int:
     if max_recv_size is None:
         return _MAX_RECV_SIZE
     if isinstance(max_recv_size, bool) or not isinstance(max_recv_size, int):

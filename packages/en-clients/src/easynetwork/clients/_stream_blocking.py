@@ -7,7 +7,7 @@ import contextlib
 import math
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 from easynetwork.exceptions import ClientClosedError, TruncatedStreamError
@@ -114,7 +114,7 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         return ConnectionAbortedError(what)
 
     @contextlib.contextmanager
-    def _turn(self, lock: threading.Lock, deadline: float) -> Iterator[None]:
+    def _turn(self, lock: threading.Lock, deadline: float) -> Generator[None, None, None]:
         """Waits until other threads are done with the same thing; that counts into the time-out."""
         left = remaining(deadline)
         if not lock.acquire(timeout=-1 if left is None else left):
