@@ -35,8 +35,8 @@ async def suspended(waiter: Waiter, steps: list[str]) -> asyncio.Task[None]:
         steps.append(f"{task.get_name()} {where.get()}")
 
     task = asyncio.create_task(wait(), name="waiting")
-    while not waiter.is_waited_for:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert waiter.is_waited_for
     return task
 
 
