@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from easynetwork.clients import AsyncTCPNetworkClient
 from easynetwork.exceptions import ClientClosedError, TruncatedStreamError, UnsupportedOperation
@@ -115,7 +116,7 @@ async def test_closing_wakes_a_task_that_receives(client: Client) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(receive)
-        await anyio.wait_all_tasks_blocked()
+        await checkpoint()  # now it waits
         await client.aclose()
 
     assert len(errors) == 1
