@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio import to_thread
+from tcp_peers import line_server, running
 
 from easynetwork.clients import AsyncTCPNetworkClient, TCPNetworkClient
 from easynetwork.exceptions import ClientClosedError, StreamProtocolParseError
@@ -20,8 +21,6 @@ from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer
 from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
-
-from .tcp_peers import line_server, running
 
 pytestmark = pytest.mark.anyio
 
