@@ -96,7 +96,8 @@ def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
     folders = [member.tests for member in members] or test_folders(workspace)
     print(f"ws: testing on Python {environment.version}", flush=True)
     advice = "read the failures above; run one of them alone with `./tools/ws test PACKAGE -- -k NAME`."
-    run([environment.python, "-m", "pytest", *folders, *rest], cwd=workspace.root, advice=advice)
+    # The development mode finds what is left open or never awaited.
+    run([environment.python, "-X", "dev", "-m", "pytest", *folders, *rest], cwd=workspace.root, advice=advice)
 
 
 def _check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:

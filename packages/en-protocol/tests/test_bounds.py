@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bz2
 import random
+import sys
 import time
 import tracemalloc
 import zlib
@@ -206,25 +207,32 @@ def cpu_time(receiver: StreamReceiver[Any], data: bytes, chunk_size: int) -> flo
     return time.process_time() - started
 
 
+# The development mode of Python (-X dev) checks every allocation.
+SLOWDOWN = 2 if sys.flags.dev_mode else 1
+ATTEMPTS = 5  # other processes of a shared machine spoil some
+
+
 @pytest.mark.parametrize("name", HEAVY)
 def test_time_grows_with_the_bytes(name: str) -> None:
     serializer, data = HEAVY[name]
 
-    def best(size: int) -> float:
-        return min(cpu_time(next(every_receiver(serializer)), data(size), 512) for _ in range(2))
+    def seconds(size: int) -> float:
+        return cpu_time(next(every_receiver(serializer)), data(size), 512)
 
-    whole = best(SIZE)
-    # A quarter, to stand clear of the noise: two doublings.
-    quarter = best(SIZE // 4)
-
-    assert whole <= 1.0
-    assert whole <= quarter * 2.5 * 2.5 + 0.01
+    measured: list[tuple[float, float]] = []
+    for _ in range(ATTEMPTS):
+        # A quarter, to stand clear of the noise: two doublings.
+        measured.append((seconds(SIZE), seconds(SIZE // 4)))
+        whole, quarter = (min(times) for times in zip(*measured, strict=True))
+        if whole <= 1.0 * SLOWDOWN and whole <= quarter * 2.5 * 2.5 + 0.01:
+            return
+    pytest.fail(f"seconds for all the bytes and for a quarter of them: {measured}")
 
 
 def test_many_packets_in_one_chunk_are_linear() -> None:
     data = b"123456789\n" * 100_000
 
-    assert cpu_time(next(every_receiver(line)), data, len(data)) < 0.5
+    assert min(cpu_time(next(every_receiver(line)), data, len(data)) for _ in range(ATTEMPTS)) < 0.5 * SLOWDOWN
 
 
 def test_a_frame_in_single_bytes_is_linear() -> None:
