@@ -76,7 +76,10 @@ class BlockingByteStream(metaclass=ABCMeta):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Makes threads that wait in the stream raise at once. Nothing can be sent or received after it. Never raises."""
+        """Makes threads that wait in the stream raise at once. Nothing can be sent or received after it.
+
+        Never raises.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -156,7 +159,8 @@ class BlockingSocketStream(BlockingByteStream):
     def finish(self, *, wait: bool) -> None:
         if self._interrupted:
             return
-        # Threads that receive go on meanwhile: once the receiving side is shut down, more input makes the kernel reset the connection.
+        # Threads that receive go on meanwhile: if the receiving side were shut down to wake them, more input would make the
+        # kernel reset the connection before the peer has everything.
         delivery = Delivery(self._socket, time.monotonic())
         try:
             while (pause := delivery.pause(time.monotonic())) is not None:

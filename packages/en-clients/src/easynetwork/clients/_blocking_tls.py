@@ -98,7 +98,8 @@ class BlockingTLSStream(BlockingByteStream):
 
     def _send_output(self, deadline: float, plaintext: memoryview) -> None:
         with self._output_lock:
-            # Encrypted and taken at once: a receiving thread must not find these records and send them with its own deadline.
+            # Encrypted and taken at once: a receiving thread must not find these records and send them with its own
+            # deadline.
             with self._engine_lock:
                 if plaintext:
                     self._engine.write(plaintext)

@@ -38,7 +38,11 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the client, for good; safe to repeat. Threads that wait in it get `ClientClosedError`."""
+        """Closes the client, for good, after the peer has what was sent; safe to repeat.
+
+        Threads that wait in the client get `ClientClosedError`. If one of them was sending, its packet is cut and the
+        connection reset.
+        """
 
     @abstractmethod
     def send_packet(self, packet: _SentT, *, timeout: float | None = ...) -> None:
