@@ -416,6 +416,13 @@ async def test_a_cancelled_close_resets_the_connection(client: Client, peer: soc
         await read_to_the_end(peer)
 
 
+async def test_closing_does_not_wait_for_a_peer_that_is_gone(client: Client, peer: socket.socket) -> None:
+    peer.close()
+    await client.send_packet("to nobody")
+    with anyio.fail_after(5):
+        await client.aclose()
+
+
 async def test_closing_ends_an_attempt_to_connect(
     ours: socket.socket, peer: socket.socket, client_context: Any, protocol: AnyStreamProtocolType[str, str]
 ) -> None:

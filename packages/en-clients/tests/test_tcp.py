@@ -7,6 +7,7 @@ import gc
 import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -429,6 +430,15 @@ def test_what_was_sent_arrives_although_the_peer_goes_on_sending(
     assert received == 2_000_001
     assert isinstance(receiving.exception(), ClientClosedError)
     closing.result()
+
+
+def test_closing_does_not_wait_for_a_peer_that_is_gone(client: Client, peer: socket.socket) -> None:
+    peer.close()
+    client.send_packet("to nobody")
+    started = time.monotonic()
+    client.close()
+
+    assert time.monotonic() - started < 5
 
 
 def test_a_collected_client_warns_and_closes_its_socket(

@@ -103,8 +103,9 @@ if sys.platform == "linux":
     def unacknowledged_bytes(sock: _socket.socket) -> int | None:
         """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system cannot tell. tcp(7), ``SIOCOUTQ``."""
         try:
+            sock.getpeername()  # fails once the connection is lost, which leaves the count as it was for ever
             return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder, signed=True)
-        except (OSError, ValueError):  # closed by another task meanwhile
+        except (OSError, ValueError):  # lost, or closed by another task meanwhile
             return 0
 else:
 
