@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from easynetwork.exceptions import ClientClosedError, TruncatedStreamError
 from easynetwork.lowlevel.fair_lock import FairLock
 from easynetwork.lowlevel.streams import ByteStream
+from easynetwork.protocol.encoders import encoder_crashed, make_encoder
 from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, make_receiver
 
 from .abc import AbstractAsyncNetworkClient
@@ -39,7 +40,7 @@ class AsyncStreamClientCore(AbstractAsyncNetworkClient[_SentT, _ReceivedT]):
     ) -> None:
         self._backend = backend
         self._connect = connect
-        self._protocol = protocol
+        self._encode = make_encoder(protocol)
         self._receiver = make_receiver(protocol, max_recv_size)
         self._max_recv_size = max_recv_size
         self._stream: ByteStream | None = None
@@ -106,9 +107,9 @@ class AsyncStreamClientCore(AbstractAsyncNetworkClient[_SentT, _ReceivedT]):
     async def send_packet(self, packet: _SentT) -> None:
         stream = await self._connected_stream()
         try:
-            data = b"".join(self._protocol.generate_chunks(packet))
+            data = self._encode(packet)
         except Exception as exc:
-            raise RuntimeError("protocol.generate_chunks() crashed") from exc
+            raise encoder_crashed() from exc
         async with self._send_lock:
             self._check_open()
             if self._eof_sent:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from easynetwork.exceptions import ClientClosedError, TruncatedStreamError
 from easynetwork.lowlevel.socket import ISocket, SocketProxy
+from easynetwork.protocol.encoders import encoder_crashed, make_encoder
 from easynetwork.protocol.receivers import NEED_DATA, make_receiver
 
 from ._blocking_stream import BlockingByteStream
@@ -36,7 +37,7 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         protocol: AnyStreamProtocolType[_SentT, _ReceivedT],
         max_recv_size: int,
     ) -> None:
-        self._protocol = protocol
+        self._encode = make_encoder(protocol)
         self._receiver = make_receiver(protocol, max_recv_size)
         self._max_recv_size = max_recv_size
         self._send_lock = threading.Lock()
@@ -68,9 +69,9 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         deadline = deadline_after(timeout)
         self._check_open()
         try:
-            data = b"".join(self._protocol.generate_chunks(packet))
+            data = self._encode(packet)
         except Exception as exc:
-            raise RuntimeError("protocol.generate_chunks() crashed") from exc
+            raise encoder_crashed() from exc
         with self._turn(self._send_lock, deadline):
             if self._eof_sent:
                 raise RuntimeError("send_eof() was called: nothing more can be sent")
