@@ -10,7 +10,7 @@ import pytest
 from easynetwork.exceptions import ClientClosedError, StreamProtocolParseError, UnsupportedOperation
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
-from easynetwork.lowlevel.socket import INETSocketAttribute
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
 from easynetwork.lowlevel.testing import MemoryStream, memory_stream_pair
 from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -22,6 +22,8 @@ from easynetwork.servers.handlers import INETClientAttribute
 pytestmark = pytest.mark.anyio
 
 in_virtual_time = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+
+SOMEWHERE = IPv4SocketAddress("192.0.2.1", 1234)
 
 Pair = tuple[StreamClient[str, str], MemoryStream]
 MakePair = Callable[..., Pair]
@@ -39,7 +41,7 @@ def connect(backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str]) ->
 
     def connect(*, capacity: int = 65536, protocol: AnyStreamProtocolType[str, str] = protocol) -> Pair:
         ours, theirs = memory_stream_pair(backend, capacity=capacity)
-        return StreamClient(ours, protocol, 65536, {INETClientAttribute.remote_address: lambda: "somewhere"}), theirs
+        return StreamClient(ours, protocol, 65536, {INETClientAttribute.remote_address: lambda: SOMEWHERE}), theirs
 
     return connect
 
@@ -117,7 +119,7 @@ async def test_a_number_is_a_deprecated_time_out(connect: MakePair) -> None:
 
     with pytest.warns(DeprecationWarning, match="RecvParams"), pytest.raises(TimeoutError):
         await client.receive(0)
-    with pytest.warns(DeprecationWarning), pytest.raises(ValueError, match="timeout"):
+    with pytest.warns(DeprecationWarning, match="RecvParams"), pytest.raises(ValueError, match="timeout"):
         await client.receive(-1.0)
 
 
@@ -271,9 +273,7 @@ async def test_a_send_that_is_cut_closes_the_connection(backend: AsyncBackend, c
         await read_to_end(peer)
 
 
-async def test_a_send_that_is_cancelled_before_its_turn_harms_nobody(
-    backend: AsyncBackend, connect: MakePair
-) -> None:
+async def test_a_send_that_is_cancelled_before_its_turn_harms_nobody(backend: AsyncBackend, connect: MakePair) -> None:
     client, peer = connect(capacity=10)
 
     async with backend.create_task_group() as tasks:
@@ -379,7 +379,7 @@ async def test_an_abort_is_a_reset(connect: MakePair) -> None:
 async def test_a_client_has_its_own_attributes_and_those_of_its_stream(connect: MakePair) -> None:
     client, peer = connect()
 
-    assert client.extra(INETClientAttribute.remote_address) == "somewhere"
+    assert client.extra(INETClientAttribute.remote_address) == SOMEWHERE
     assert client.extra(INETSocketAttribute.peername) == peer.extra(INETSocketAttribute.sockname)
     attributes: Any = client.extra_attributes
     with pytest.raises(TypeError):

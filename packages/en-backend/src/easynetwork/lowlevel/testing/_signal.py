@@ -28,6 +28,7 @@ class Signal:
         with contextlib.nullcontext() if deadline is None else self._backend.timeout_at(deadline):
             while not condition():
                 await self._event.wait()
+                await self._backend.coro_yield()  # who is woken all the time would not notice that it is cancelled
 
     def fire(self) -> None:
         event, self._event = self._event, self._backend.create_event()
