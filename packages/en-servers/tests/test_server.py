@@ -9,7 +9,6 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import anyio
 import pytest
 import trio
 import trio.testing
@@ -422,7 +421,7 @@ async def test_the_service_begins_before_and_ends_after_all_clients(
 async def test_what_the_service_runs_is_ended_and_may_clean_up(
     make_server: MakeServer, backend: MemoryBackend, ends_by: str
 ) -> None:
-    """Task groups of every kind, one inside the other, and two in one context manager."""
+    """One task group inside the other, on the stack and inside of one context manager."""
     events: list[str] = []
 
     async def work(name: str) -> None:
@@ -433,7 +432,7 @@ async def test_what_the_service_runs_is_ended_and_may_clean_up(
 
     @contextlib.asynccontextmanager
     async def two_groups() -> AsyncIterator[None]:
-        async with anyio.create_task_group() as outer, anyio.create_task_group() as inner:
+        async with backend.create_task_group() as outer, backend.create_task_group() as inner:
             outer.start_soon(work, "outer")
             inner.start_soon(work, "inner")
             await backend.coro_yield()
