@@ -43,6 +43,8 @@ class AnyIOBackend(AsyncBackend):
         return anyio.current_time()
 
     async def sleep(self, delay: float) -> None:
+        if not delay >= 0:  # written so that NaN fails too; asyncio takes both for 0
+            raise ValueError(f"delay: expected a number of seconds >= 0, got {delay!r}")
         await anyio.sleep(delay)
 
     async def sleep_forever(self) -> None:
