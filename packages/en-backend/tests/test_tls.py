@@ -13,7 +13,7 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import INETSocketAttribute, TLSAttribute
 from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.testing import MemoryStream, check_byte_stream, memory_stream_pair
-from easynetwork.lowlevel.tls import TLSEngine, TLSOptions, TLSStream
+from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 
 in_an_event_loop = pytest.mark.anyio
 
@@ -147,9 +147,6 @@ async def test_one_side_cannot_end_alone(
 
     with pytest.raises(UnsupportedOperation):
         await client.send_eof()
-
-
-# what goes wrong
 
 
 async def fail_to_shake_hands(
@@ -344,124 +341,6 @@ async def test_a_cancelled_close_closes_all_the_same(
 
     assert scope.cancelled_caught()
     assert pair[1].is_closing()
-
-
-# the engine
-
-
-def connected_engines(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[TLSEngine, TLSEngine]:
-    ours = TLSEngine(client, server_side=False, server_hostname="localhost", standard_compatible=True)
-    theirs = TLSEngine(server, server_side=True, server_hostname=None, standard_compatible=True)
-    done: set[TLSEngine] = set()
-    while len(done) < 2:
-        for engine, other in ((ours, theirs), (theirs, ours)):
-            if engine.handshake():
-                done.add(engine)
-            if engine.has_output:
-                other.feed(engine.output())
-    return ours, theirs
-
-
-def test_an_idle_engine_wants_input_and_has_no_output(
-    client_context: ssl.SSLContext, server_context: ssl.SSLContext
-) -> None:
-    client, server = connected_engines(client_context, server_context)
-    assert client.read(100) is None, "the session tickets that came with the handshake are no data"
-
-    for engine in (client, server):
-        assert engine.wants_input
-        assert not engine.has_output
-        assert engine.read(100) is None
-
-
-def test_one_record_can_be_read_in_parts(client_context: ssl.SSLContext, server_context: ssl.SSLContext) -> None:
-    client, server = connected_engines(client_context, server_context)
-    server.write(memoryview(b"abcdef"))
-    client.feed(server.output())
-
-    assert client.read(2) == b"ab"
-    assert not client.wants_input
-    assert client.read(100) == b"cdef"
-    assert client.wants_input
-
-
-@pytest.mark.parametrize("size", [1, 7])
-def test_the_bytes_of_the_peer_may_come_in_any_pieces(
-    client_context: ssl.SSLContext, server_context: ssl.SSLContext, size: int
-) -> None:
-    client, server = connected_engines(client_context, server_context)
-    client.read(100)
-    server.write(memoryview(b"abcdef"))
-    records = server.output()
-    read = [client.read(100)]
-    for start in range(0, len(records), size):
-        client.feed(records[start : start + size])
-        read.append(client.read(100))
-
-    assert [data for data in read if data is not None] == [b"abcdef"]
-
-
-def test_the_goodbye_is_answered(client_context: ssl.SSLContext, server_context: ssl.SSLContext) -> None:
-    client, server = connected_engines(client_context, server_context)
-    assert server.close() is None
-    client.feed(server.output())
-    assert client.read(100) == b""
-    assert not client.wants_input
-    assert client.close()
-    server.feed(client.output())
-
-    assert server.close()
-    with pytest.raises(ConnectionAbortedError):
-        server.write(memoryview(b"x"))
-
-
-# the options
-
-
-def test_options_have_defaults(server_context: ssl.SSLContext) -> None:
-    options = TLSOptions.from_arguments(server_context, None, None, None)
-
-    assert options == TLSOptions(context=server_context)
-    assert options is not None
-    assert (options.handshake_timeout, options.shutdown_timeout, options.standard_compatible) == (60, 30, True)
-
-
-def test_options_are_taken_over(server_context: ssl.SSLContext) -> None:
-    options = TLSOptions.from_arguments(server_context, 1, 2.5, False)
-
-    assert options is not None
-    assert (options.handshake_timeout, options.shutdown_timeout, options.standard_compatible) == (1, 2.5, False)
-
-
-def test_without_a_context_there_are_no_options() -> None:
-    assert TLSOptions.from_arguments(None, None, None, None) is None
-
-
-@pytest.mark.parametrize("name", ["handshake_timeout", "shutdown_timeout", "standard_compatible"])
-def test_options_mean_nothing_without_a_context(name: str) -> None:
-    values: dict[str, Any] = dict.fromkeys(("handshake_timeout", "shutdown_timeout", "standard_compatible"))
-    values[name] = False if name == "standard_compatible" else 1
-
-    with pytest.raises(ValueError, match=f"ssl_{name}"):
-        TLSOptions.from_arguments(None, **values)
-
-
-@pytest.mark.parametrize("name", ["handshake_timeout", "shutdown_timeout"])
-@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), True])
-def test_times_are_positive_and_finite(server_context: ssl.SSLContext, name: str, value: float) -> None:
-    times: dict[str, Any] = {name: value}
-
-    with pytest.raises(ValueError, match=f"ssl_{name}"):
-        TLSOptions(context=server_context, **times)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("ssl", {"context": True}), ("ssl_handshake_timeout", {"handshake_timeout": "1"})],
-)
-def test_types_are_checked(server_context: ssl.SSLContext, name: str, options: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=name):
-        TLSOptions(**{"context": server_context, **options})
 
 
 @in_an_event_loop
