@@ -7,8 +7,9 @@ def test_my_serializer_obeys_the_chunking_law():
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from easynetwork.exceptions import StreamProtocolParseError
@@ -43,8 +44,8 @@ def read_stream(receiver: StreamReceiver[Any], chunks: Iterable[bytes]) -> Strea
     """Read chunks with a receiver. A `BufferReceiver` gets them written into its buffer."""
     content = StreamContent()
     for chunk in chunks:
-        for _ in _give(receiver, chunk):
-            content.packets.extend(_take_packets(receiver))
+        for ask in _give(receiver, chunk):
+            content.packets.extend(_take_packets(receiver, ask))
     content.ended = receiver.ended
     content.has_partial_frame = receiver.has_partial_frame
     return content
@@ -98,29 +99,30 @@ def check_chunking_law(
     return expected.packets
 
 
-def _give(receiver: StreamReceiver[Any], chunk: bytes) -> Iterator[None]:
+def _give(receiver: StreamReceiver[Any], chunk: bytes) -> Iterator[Callable[[], Any]]:
+    """Give a chunk in the pieces that the receiver takes; yield how to ask for the first packet after each."""
     if not isinstance(receiver, BufferReceiver):
-        receiver.feed(chunk)
-        yield
+        yield partial(receiver.parse, chunk)
         return
     while chunk:
         buffer = receiver.get_buffer()
         written = min(len(buffer), len(chunk))
         buffer[:written], chunk = chunk[:written], chunk[written:]
         receiver.buffer_updated(written)
-        yield
+        yield receiver.next_packet
 
 
-def _take_packets(receiver: StreamReceiver[Any]) -> Iterator[Any]:
+def _take_packets(receiver: StreamReceiver[Any], ask: Callable[[], Any]) -> Iterator[Any]:
     while True:
         try:
-            packet = receiver.next_packet()
+            packet = ask()
         except StreamProtocolParseError as exc:
             yield BadFrame(type(exc.error), str(exc.error))
         else:
             if packet is NEED_DATA:
                 return
             yield packet
+        ask = receiver.next_packet
 
 
 class _GeneratorProtocol(StreamProtocol[Any, Any]):

@@ -35,7 +35,7 @@ class StreamReceiver(ABC, Generic[_T_co]):
     """
 
     drained: bool = False
-    """Nothing is held, so `next_packet` need not be asked before more is fed. A receiver that does not know says False."""
+    """Nothing is held or being thrown away: there is no packet before more is fed. A receiver that does not know says False."""
 
     ended: bool = False
     """The beginning of the next frame will never be found: `next_packet` says `NEED_DATA` for ever."""
@@ -53,6 +53,11 @@ class StreamReceiver(ABC, Generic[_T_co]):
     @abstractmethod
     def feed(self, data: bytes) -> None:
         """Add bytes at the end. Cheapest when `next_packet` has said `NEED_DATA`. Bytes after the end are ignored."""
+
+    def parse(self, data: bytes) -> _T_co | NeedData:
+        """`feed` and `next_packet` in one call; some receivers have a shorter way."""
+        self.feed(data)
+        return self.next_packet()
 
     @property
     @abstractmethod

@@ -51,10 +51,13 @@ class _FramedReceiver(StreamReceiver[_T_co]):
     def next_packet(self) -> _T_co | NeedData:
         if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
             return NEED_DATA
-        buffer, start, stop = self._buffer, self._start, self._stop
-        if start >= stop:
+        if self._start >= self._stop:
             self._shrink()
             return NEED_DATA
+        return self._next_frame(self._buffer, self._start, self._stop)
+
+    def _next_frame(self, buffer: bytes | bytearray, start: int, stop: int) -> _T_co | NeedData:
+        """Reads what is held, which is given as arguments because they are faster than attributes."""
         try:
             end = self._find_end(buffer, start, stop)
         except IncrementalDeserializeError as exc:
@@ -131,6 +134,13 @@ class FramedChunks(_FramedReceiver[_T_co]):
 
     _crash_message = "protocol.build_packet_from_chunks() crashed"
 
+    def parse(self, data: bytes) -> _T_co | NeedData:
+        if self.drained and data:
+            self.drained = False
+            self._buffer, self._start, self._stop = data, 0, len(data)
+            return self._next_frame(data, 0, self._stop)
+        return super().parse(data)
+
     def feed(self, data: bytes) -> None:
         if self.ended:
             return
@@ -146,7 +156,7 @@ class FramedChunks(_FramedReceiver[_T_co]):
 
     def _shrink(self) -> None:
         if self._start >= self._stop:
-            self.drained = True
+            self.drained = self._separator_to_find is None and not self.ended
             self._buffer = b""
             self._start = self._stop = 0
         elif self._start > 0:

@@ -86,21 +86,21 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             if packet is not NEED_DATA:
                 return packet
         while not (self.closed or receiver.ended):
+            self._turn_ends = None
             try:
                 if self._buffer_receiver is None:
                     data = await self._stream.receive(self._max_recv_size, deadline)
                     if not data:
                         break
-                    receiver.feed(data)
+                    packet = receiver.parse(data)
                 else:
                     size = await self._stream.receive_into(self._buffer_receiver.get_buffer, deadline)
                     if not size:
                         break
                     self._buffer_receiver.buffer_updated(size)
+                    packet = receiver.next_packet()
             except ConnectionError:
                 break
-            self._turn_ends = None
-            packet = receiver.next_packet()
             if packet is not NEED_DATA:
                 return packet
         return EOF
