@@ -7,9 +7,8 @@ def test_my_serializer_obeys_the_chunking_law():
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 from easynetwork.exceptions import StreamProtocolParseError
@@ -44,8 +43,8 @@ def read_stream(receiver: StreamReceiver[Any], chunks: Iterable[bytes]) -> Strea
     """Read chunks with a receiver. A `BufferReceiver` gets them written into its buffer."""
     content = StreamContent()
     for chunk in chunks:
-        for ask in _give(receiver, chunk):
-            content.packets.extend(_take_packets(receiver, ask))
+        for _ in _give(receiver, chunk):
+            content.packets.extend(_take_packets(receiver))
     content.ended = receiver.ended
     content.has_partial_frame = receiver.has_partial_frame
     return content
@@ -99,30 +98,29 @@ def check_chunking_law(
     return expected.packets
 
 
-def _give(receiver: StreamReceiver[Any], chunk: bytes) -> Iterator[Callable[[], Any]]:
-    """Give a chunk in the pieces that the receiver takes; yield how to ask for the first packet after each."""
+def _give(receiver: StreamReceiver[Any], chunk: bytes) -> Iterator[None]:
     if not isinstance(receiver, BufferReceiver):
-        yield partial(receiver.parse, chunk)
+        receiver.feed(chunk)
+        yield
         return
     while chunk:
         buffer = receiver.get_buffer()
         written = min(len(buffer), len(chunk))
         buffer[:written], chunk = chunk[:written], chunk[written:]
         receiver.buffer_updated(written)
-        yield receiver.next_packet
+        yield
 
 
-def _take_packets(receiver: StreamReceiver[Any], ask: Callable[[], Any]) -> Iterator[Any]:
+def _take_packets(receiver: StreamReceiver[Any]) -> Iterator[Any]:
     while True:
         try:
-            packet = ask()
+            packet = receiver.next_packet()
         except StreamProtocolParseError as exc:
             yield BadFrame(type(exc.error), str(exc.error))
         else:
             if packet is NEED_DATA:
                 return
             yield packet
-        ask = receiver.next_packet
 
 
 class _GeneratorProtocol(StreamProtocol[Any, Any]):

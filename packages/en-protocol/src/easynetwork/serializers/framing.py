@@ -72,8 +72,10 @@ class SeparatorFramer(Framer):
         self.max_size = limit + len(separator)
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
-        end = buffer.find(self._separator, start + self._scanned, stop)
-        if end >= 0:
+        first = start + self._scanned
+        # Without bounds the search is cheaper to call; what it may find behind `stop` does not count.
+        end = buffer.find(self._separator, first) if first else buffer.find(self._separator)
+        if 0 <= end <= stop - len(self._separator):
             self._scanned = 0
             if end - start > self._limit:
                 raise self._overrun(buffer, start, stop, end)

@@ -54,11 +54,6 @@ class StreamReceiver(ABC, Generic[_T_co]):
     def feed(self, data: bytes) -> None:
         """Add bytes at the end. Cheapest when `next_packet` has said `NEED_DATA`. Bytes after the end are ignored."""
 
-    def parse(self, data: bytes) -> _T_co | NeedData:
-        """`feed` and `next_packet` in one call; some receivers have a shorter way."""
-        self.feed(data)
-        return self.next_packet()
-
     @property
     @abstractmethod
     def has_partial_frame(self) -> bool:

@@ -32,6 +32,9 @@ class _FramedReceiver(StreamReceiver[_T_co]):
 
     _crash_message: str
 
+    _worth_keeping = -1
+    """A buffer with no more bytes than this stays when it is empty; letting it go costs a call for each packet."""
+
     def __init__(
         self,
         serializer: FramedPacketSerializer[Any, Any],
@@ -51,13 +54,10 @@ class _FramedReceiver(StreamReceiver[_T_co]):
     def next_packet(self) -> _T_co | NeedData:
         if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
             return NEED_DATA
-        if self._start >= self._stop:
+        buffer, start, stop = self._buffer, self._start, self._stop
+        if start >= stop:
             self._shrink()
             return NEED_DATA
-        return self._next_frame(self._buffer, self._start, self._stop)
-
-    def _next_frame(self, buffer: bytes | bytearray, start: int, stop: int) -> _T_co | NeedData:
-        """Reads what is held, which is given as arguments because they are faster than attributes."""
         try:
             end = self._find_end(buffer, start, stop)
         except IncrementalDeserializeError as exc:
@@ -67,9 +67,12 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         if end < 0:
             return self._need_data()
         frame = buffer[start:end]
-        self._start = end + self._trailer
-        if self._start >= stop:
-            self._shrink()
+        self._start = start = end + self._trailer
+        if start >= stop:
+            if stop > self._worth_keeping:
+                self._shrink()
+            else:
+                self.drained = True
         try:
             packet: Any = self._deserialize(frame if type(frame) is bytes else bytes(frame))
         except DeserializeError as exc:
@@ -133,13 +136,7 @@ class FramedChunks(_FramedReceiver[_T_co]):
     """Keeps the transport's own chunk as its buffer until an unfinished frame has to be put together."""
 
     _crash_message = "protocol.build_packet_from_chunks() crashed"
-
-    def parse(self, data: bytes) -> _T_co | NeedData:
-        if self.drained and data:
-            self.drained = False
-            self._buffer, self._start, self._stop = data, 0, len(data)
-            return self._next_frame(data, 0, self._stop)
-        return super().parse(data)
+    _worth_keeping = SMALL_BUFFER
 
     def feed(self, data: bytes) -> None:
         if self.ended:

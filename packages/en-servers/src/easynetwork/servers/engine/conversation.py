@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import Any, Final, Literal, TypeVar
 
@@ -37,9 +38,16 @@ async def converse(
 
     Goes on to the next generator only after `Outcome.DONE`. What leaves a generator leaves here. In every case all that were started have ended.
     """
+    loop_hooks = sys.get_asyncgen_hooks()
     for generator in generators:
+        # Event loops register each generator at its first step, to close those that are abandoned. None is abandoned here, and it costs too much.
+        sys.set_asyncgen_hooks(None, None)
         try:
-            wish = await generator.__anext__()
+            first_step = generator.asend(None)  # type: ignore[arg-type]
+        finally:
+            sys.set_asyncgen_hooks(*loop_hooks)
+        try:
+            wish = await first_step
         except StopAsyncIteration:
             return Outcome.SILENT
         while True:

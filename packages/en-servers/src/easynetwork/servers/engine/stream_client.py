@@ -32,6 +32,10 @@ _TURN: Final = 0.002
 """Seconds that a client may keep the event loop while it never has to wait. Ten such clients delay another by some 20 ms."""
 
 
+_FIRST_READ_SIZE: Final = 4096
+"""Bytes of a connection's first read; a read that is filled makes the next one larger. Most packets are small, and a large read makes a large object."""
+
+
 class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]):
     """Packets both ways over one stream. The handler knows it as `AsyncStreamClient`; `receive` is the engine's."""
 
@@ -47,6 +51,7 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
         self._receiver = receiver = make_receiver(protocol, max_recv_size)
         self._buffer_receiver = receiver if isinstance(receiver, BufferReceiver) else None
         self._max_recv_size = max_recv_size
+        self._read_size = min(_FIRST_READ_SIZE, max_recv_size)
         self._attributes = attributes
         self._send_lock = FairLock(stream.backend())
         self.closed = False
@@ -86,21 +91,23 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             if packet is not NEED_DATA:
                 return packet
         while not (self.closed or receiver.ended):
-            self._turn_ends = None
             try:
                 if self._buffer_receiver is None:
-                    data = await self._stream.receive(self._max_recv_size, deadline)
+                    data = await self._stream.receive(self._read_size, deadline)
                     if not data:
                         break
-                    packet = receiver.parse(data)
+                    if len(data) == self._read_size:
+                        self._read_size = min(self._read_size * 4, self._max_recv_size)
+                    receiver.feed(data)
                 else:
                     size = await self._stream.receive_into(self._buffer_receiver.get_buffer, deadline)
                     if not size:
                         break
                     self._buffer_receiver.buffer_updated(size)
-                    packet = receiver.next_packet()
             except ConnectionError:
                 break
+            self._turn_ends = None
+            packet = receiver.next_packet()
             if packet is not NEED_DATA:
                 return packet
         return EOF
