@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import errno
 import socket as _socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from easynetwork.exceptions import BusyResourceError
@@ -100,7 +101,8 @@ class SocketStream(ByteStream):
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         return self._socket.recv_into(get_buffer())
 
-    async def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> _T:
+    @coroutine  # and no `async def`: the wait below is spelled out, because a generator of its own for each read is measurable
+    def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> Generator[Any, None, _T]:
         if self._closing:
             raise _closed_error()
         if deadline is not None and deadline <= self._loop.time():
@@ -112,7 +114,7 @@ class SocketStream(ByteStream):
                     self._limit_wait(deadline)
                 if not self._watched:
                     self._watch()
-                await self._readable.wait()
+                yield self._readable.waited_for()
                 try:
                     return read(argument)
                 except (BlockingIOError, InterruptedError):

@@ -52,10 +52,14 @@ class Waiter:
             BusyResourceError: another task waits.
             What `wake_soon` was told, or the cancellation.
         """
+        yield self.waited_for()
+
+    def waited_for(self) -> Waiter:
+        """What a generator-based coroutine has to yield at once, if it does not want to `wait` in one more."""
         if self._wake_task is not None:
             raise BusyResourceError("another task is receiving from this stream")
         self._asyncio_future_blocking = True
-        yield self
+        return self
 
     def wake(self) -> None:
         """Runs the task, here and now. Only for callbacks of the event loop: no other task may be running."""

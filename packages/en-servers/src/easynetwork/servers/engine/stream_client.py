@@ -32,6 +32,9 @@ _TURN: Final = 0.002
 """Seconds that a client may keep the event loop while it never has to wait. Ten such clients delay another by some 20 ms."""
 
 
+_UNTIMED: Final = 0.0
+"""The end of a turn of which only one thing was done yet: most turns are over after that, and need no look at the clock."""
+
 _FIRST_READ_SIZE: Final = 4096
 """Bytes of a connection's first read; a read that is filled makes the next one larger. Most packets are small, and a large read makes a large object."""
 
@@ -122,18 +125,18 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
 
     async def _take_turn(self) -> None:
         """Lets others have theirs, if this client's has lasted too long. A turn begins with the first thing done after a wait."""
-        now = monotonic()
-        if self._turn_ends is not None and now >= self._turn_ends:
-            await self.backend().coro_yield()
-            now = monotonic()
-            self._turn_ends = None
         if self._turn_ends is None:
-            self._turn_ends = now + _TURN
+            self._turn_ends = _UNTIMED
+        elif self._turn_ends == _UNTIMED:
+            self._turn_ends = monotonic() + _TURN
+        elif monotonic() >= self._turn_ends:
+            await self.backend().coro_yield()
+            self._turn_ends = None
 
     async def send_packet(self, packet: _ResponseT, /) -> None:
         if self._turn_ends is None:
-            self._turn_ends = monotonic() + _TURN
-        elif monotonic() >= self._turn_ends:
+            self._turn_ends = _UNTIMED
+        else:
             await self._take_turn()
         if self.closed:
             raise ClientClosedError("the client is closed")
