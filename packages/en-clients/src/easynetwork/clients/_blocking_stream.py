@@ -11,17 +11,13 @@ import socket as _socket
 import time
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from typing import Final
 
 from easynetwork.lowlevel.closing import Delivery, reset_on_close
+from easynetwork.lowlevel.socket_errors import stream_error
 
 from ._time_limits import LONGEST_POLL, remaining
 
 __all__ = ("BlockingByteStream", "BlockingSocketStream")
-
-_LOST_CONNECTION: Final = frozenset(
-    {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENOTCONN}
-)
 
 
 class BlockingByteStream(metaclass=ABCMeta):
@@ -117,7 +113,7 @@ class BlockingSocketStream(BlockingByteStream):
             except (BlockingIOError, InterruptedError):
                 self._wait(_wait_readable, deadline)
             except OSError as exc:
-                raise _translate(exc) from None
+                raise stream_error(exc) from None
             else:
                 if not data:
                     self._check_usable()  # an end that is ours looks like the peer's
@@ -133,7 +129,7 @@ class BlockingSocketStream(BlockingByteStream):
                 except (BlockingIOError, InterruptedError):
                     self._wait(_wait_writable, deadline)
                 except OSError as exc:
-                    raise _translate(exc) from None
+                    raise stream_error(exc) from None
         except BaseException:
             if len(left) < len(data):
                 self.break_off()  # the peer has a fragment, and nothing may follow it
@@ -154,7 +150,7 @@ class BlockingSocketStream(BlockingByteStream):
         try:
             self._socket.shutdown(_socket.SHUT_WR)
         except OSError as exc:
-            raise _translate(exc) from None
+            raise stream_error(exc) from None
 
     def finish(self, *, wait: bool) -> None:
         if self._interrupted:
@@ -205,10 +201,3 @@ else:
 
     def _wait_writable(sock: _socket.socket, seconds: float) -> None:
         select.select([], [sock], [sock], seconds)
-
-
-def _translate(exc: OSError) -> OSError:
-    """The system's ETIMEDOUT is a lost connection, and not the caller's time limit."""
-    if exc.errno in _LOST_CONNECTION:
-        return ConnectionAbortedError(exc.errno, exc.strerror)
-    return exc

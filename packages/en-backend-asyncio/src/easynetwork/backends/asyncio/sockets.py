@@ -24,6 +24,7 @@ from easynetwork.lowlevel.socket import (
     set_tcp_keepalive,
     set_tcp_nodelay,
 )
+from easynetwork.lowlevel.socket_errors import stream_error
 from easynetwork.lowlevel.streams import ByteStream, GetBuffer
 
 from .readiness import watches_end_with_errors
@@ -35,17 +36,6 @@ if TYPE_CHECKING:
 __all__ = ("SocketStream", "prepared_stream")
 
 _T = TypeVar("_T")
-
-_LOST_CONNECTION: Final = frozenset(
-    {
-        errno.ETIMEDOUT,  # keep-alive or retransmissions gave up; as a TimeoutError it would look like the caller's own limit
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-        errno.ENOTCONN,
-    }
-)
-
 
 _WATCH_RENEWAL: Final = 0.1
 """Seconds after which a read that waits makes sure that its socket is still watched, on loops that may have stopped (10 a second at most)."""
@@ -120,7 +110,7 @@ class SocketStream(ByteStream):
                 except (BlockingIOError, InterruptedError):
                     pass  # not ready after all, as select(2) warns
         except OSError as exc:
-            raise _translate(exc) from None
+            raise stream_error(exc) from None
 
     def _watch(self) -> None:
         self._watched = True
@@ -150,7 +140,7 @@ class SocketStream(ByteStream):
         except (BlockingIOError, InterruptedError):
             raise TimeoutError("no data has come yet") from None
         except OSError as exc:
-            raise _translate(exc) from None
+            raise stream_error(exc) from None
 
     def _limit_wait(self, deadline: float) -> None:
         """Makes the wait end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most waits set none."""
@@ -183,7 +173,7 @@ class SocketStream(ByteStream):
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as exc:
-            raise _translate(exc) from None
+            raise stream_error(exc) from None
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._writer is not None:
@@ -217,7 +207,7 @@ class SocketStream(ByteStream):
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:
-            waiter.set_exception(_translate(exc))
+            waiter.set_exception(stream_error(exc))
             return
         self._unsent = self._unsent[sent:]
         if not self._unsent:
@@ -231,7 +221,7 @@ class SocketStream(ByteStream):
         try:
             self._socket.shutdown(_socket.SHUT_WR)
         except OSError as exc:
-            raise _translate(exc) from None
+            raise stream_error(exc) from None
 
     # closing
 
@@ -289,9 +279,3 @@ def prepared_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock
 
 def _closed_error() -> ConnectionAbortedError:
     return ConnectionAbortedError(errno.ECONNABORTED, "the stream was closed on this side")
-
-
-def _translate(exc: OSError) -> OSError:
-    if exc.errno in _LOST_CONNECTION:
-        return ConnectionAbortedError(exc.errno, exc.strerror)
-    return exc

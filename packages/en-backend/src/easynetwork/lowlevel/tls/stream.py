@@ -73,7 +73,8 @@ class TLSStream(ByteStream):
                 await self._until_done(self._engine.handshake)
             except OSError:
                 with contextlib.suppress(OSError):
-                    await self._flush()  # the alert tells the peer why
+                    await self._flush()  # the alert tells the peer why, if no reset overtakes it
+                    await self._stream.aclose()
                 raise
 
     async def _until_done(self, operation: Callable[[], bool | None]) -> None:
