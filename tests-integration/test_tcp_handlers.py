@@ -576,6 +576,31 @@ async def test_any_task_may_send_and_packets_do_not_mix() -> None:
         assert lines == [letter * 200_000 for letter in "abcdef"]
 
 
+async def test_a_reset_during_a_large_send_is_a_lost_connection_and_not_a_closed_client(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raised: list[BaseException] = []
+
+    async def handle(client: LineClient) -> Requests:
+        yield None
+        try:
+            await client.send_packet("x" * 50_000_000)
+        except BaseException as exc:
+            raised.append(exc)
+            raise
+
+    handler = Handler(handle)
+    async with serving(handler) as (_, peer):
+        await peer.send("much, please")
+        await peer.stream.receive(1)
+        await anyio.aclose_forcefully(peer.stream)  # what has come and was not read makes this a reset
+        await handler.disconnected.wait()
+
+    assert isinstance(raised[0], ConnectionError)
+    assert not isinstance(raised[0], ClientClosedError)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_another_task_may_close_the_client_while_it_waits() -> None:
     clients: list[LineClient] = []
 

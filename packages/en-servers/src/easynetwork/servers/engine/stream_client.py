@@ -156,11 +156,11 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
                 self._check_open()
                 await self._stream.send(memoryview(data)[sent:])
         except BaseException as exc:
+            if isinstance(exc, ConnectionError):
+                self._check_open()  # another task closed the client meanwhile
             if sent:
                 self._stream.abort()  # the peer has a fragment
             self.closed = self.is_closing()  # a send that is cut short ends the stream
-            if isinstance(exc, ConnectionError):
-                self._check_open()  # another task closed the client meanwhile
             raise
         finally:
             self._unfinished_sends -= 1
