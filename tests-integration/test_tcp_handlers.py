@@ -296,6 +296,19 @@ async def test_a_timeout_of_zero_takes_what_is_there() -> None:
         assert await peer.receive() == "ab"
 
 
+async def test_asking_without_time_for_ever_leaves_the_others_their_turn() -> None:
+    async def handle(client: LineClient) -> Requests:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                request = yield RecvParams(timeout=0)
+                await client.send_packet(request)
+
+    server = line_server(Handler(handle))
+    async with running(server), connected(server) as impatient, connected(server) as other:
+        assert await impatient.ask("x") == "x"
+        assert await other.ask("y") == "y"
+
+
 async def test_a_bare_number_is_a_deprecated_timeout() -> None:
     async def handle(client: LineClient) -> Requests:
         try:

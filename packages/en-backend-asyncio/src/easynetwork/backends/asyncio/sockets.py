@@ -96,6 +96,7 @@ class SocketStream(ByteStream):
         if self._closing:
             raise _closed_error()
         if deadline is not None and deadline <= self._loop.time():
+            yield  # the other tasks' turn: a handler may ask like this for ever
             return self._receive_at_once(read, argument)
         try:
             while True:
@@ -135,6 +136,10 @@ class SocketStream(ByteStream):
 
     def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
         """There is no time left to be told that data is there, but it may be there."""
+        if self._closing:
+            raise _closed_error()
+        if self._readable.is_waited_for:
+            raise BusyResourceError("another task is receiving from this stream")
         try:
             return read(argument)
         except (BlockingIOError, InterruptedError):

@@ -31,7 +31,6 @@ _ResponseT = TypeVar("_ResponseT")
 _TURN: Final = 0.002
 """Seconds that a client may keep the event loop while it never has to wait. Ten such clients delay another by some 20 ms."""
 
-
 _UNTIMED: Final = 0.0
 """The end of a turn of which only one thing was done yet: most turns are over after that, and need no look at the clock."""
 
