@@ -22,9 +22,12 @@ HERE = Path(__file__).parent
 CONNECTIONS = 10
 MESSAGE_SIZE = 1024
 BASELINE = "streams"
-OURS = "easynetwork"
+OURS = (
+    "easynetwork, loop",
+    "easynetwork",
+)  # one generator for a connection, as the streams' handler is; one for each packet
 BAR = 1.1  # of the baseline's CPU time a message, on the same loop
-CONTENDERS = ("raw protocol", BASELINE, OURS)
+CONTENDERS = ("raw protocol", BASELINE, *OURS)
 LOOPS = ("asyncio", "uvloop")
 
 
@@ -108,7 +111,7 @@ def report(results: dict[tuple[str, str], list[Result]]) -> bool:
     print(
         f"TCP echo, {CONNECTIONS} connections, {MESSAGE_SIZE} bytes a message; medians of {len(next(iter(results.values())))} rounds"
     )
-    print(f"{'loop':8} {'server':14} {'messages/s':>11} {'CPU us/message':>15} {'of ' + BASELINE:>11}")
+    print(f"{'loop':8} {'server':18} {'messages/s':>11} {'CPU us/message':>15} {'of ' + BASELINE:>11}")
     good = True
     for (loop, name), rounds in results.items():
         ratio = statistics.median(
@@ -116,10 +119,10 @@ def report(results: dict[tuple[str, str], list[Result]]) -> bool:
         )
         rate, cost = (statistics.median(values) for values in zip(*((r.rate, r.cost) for r in rounds), strict=True))
         verdict = ""
-        if name == OURS:
+        if name in OURS:
             good &= ratio <= BAR
             verdict = f"  bar {BAR}: {'held' if ratio <= BAR else 'NOT held'}"
-        print(f"{loop:8} {name:14} {rate:11,.0f} {cost:15.2f} {ratio:11.2f}{verdict}")
+        print(f"{loop:8} {name:18} {rate:11,.0f} {cost:15.2f} {ratio:11.2f}{verdict}")
     return good
 
 

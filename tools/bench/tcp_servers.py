@@ -60,13 +60,24 @@ class LineSerializer(AutoSeparatedPacketSerializer[bytes, bytes]):
 
 
 class EchoHandler(AsyncStreamRequestHandler[bytes, bytes]):
+    """A generator for each request: the way that handlers are written first."""
+
     async def handle(self, client: AsyncStreamClient[bytes]) -> AsyncGenerator[None, bytes]:
         request = yield
         await client.send_packet(request)
 
 
-async def serve_easynetwork() -> None:
-    server = AsyncTCPNetworkServer("127.0.0.1", 0, StreamProtocol(LineSerializer()), EchoHandler())
+class LoopingEchoHandler(AsyncStreamRequestHandler[bytes, bytes]):
+    """One generator for the whole connection, with a loop in it, as `echo_lines` has one."""
+
+    async def handle(self, client: AsyncStreamClient[bytes]) -> AsyncGenerator[None, bytes]:
+        while True:
+            request = yield
+            await client.send_packet(request)
+
+
+async def serve_easynetwork(handler: AsyncStreamRequestHandler[bytes, bytes]) -> None:
+    server = AsyncTCPNetworkServer("127.0.0.1", 0, StreamProtocol(LineSerializer()), handler)
     async with server:
         print(server.get_addresses()[0].port, flush=True)
         await server.serve_forever()
@@ -79,7 +90,8 @@ def announce(sock: socket.socket) -> None:
 CONTENDERS: dict[str, Callable[[], Awaitable[None]]] = {
     "raw protocol": serve_raw,
     "streams": serve_streams,
-    "easynetwork": serve_easynetwork,
+    "easynetwork, loop": lambda: serve_easynetwork(LoopingEchoHandler()),
+    "easynetwork": lambda: serve_easynetwork(EchoHandler()),
 }
 
 
