@@ -11,16 +11,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from easynetwork.exceptions import BusyResourceError
-from easynetwork.lowlevel.socket import (
-    INETSocketAttribute,
-    SocketProxy,
-    new_socket_address,
-)
 from easynetwork.lowlevel.streams import ClosedListenerError, StreamListener
 
 from .readiness import require_readiness
-from .sockets import SocketStream, prepared_stream
+from .sockets import SocketStream, prepared_stream, socket_attributes
+from .waiter import Waiter
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -54,7 +49,7 @@ class SocketListener(StreamListener):
         self._loop = loop
         self._socket = sock
         self._fd = sock.fileno()
-        self._waiter: asyncio.Future[None] | None = None
+        self._acceptable = Waiter(loop, self._unwatch)
         self._watched = False
 
     def backend(self) -> AsyncBackend:
@@ -65,53 +60,43 @@ class SocketListener(StreamListener):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        sock = self._socket
-        return {
-            INETSocketAttribute.socket: lambda: SocketProxy(sock),
-            INETSocketAttribute.family: lambda: sock.family,
-            INETSocketAttribute.sockname: lambda: new_socket_address(sock.getsockname(), sock.family),
-        }
+        return socket_attributes(self._socket)
 
     async def accept(self) -> SocketStream:
-        if self._waiter is not None:
-            raise BusyResourceError("another task is accepting from this listener")
         while True:
             if self.is_closing():
-                raise ClosedListenerError(errno.EBADF, "the listener is closed")
+                raise _closed_error()
             try:
                 sock, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
-                await self._wait_readable()
+                self._watch()
+                await self._acceptable.wait()
             except OSError as exc:
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise
             else:
                 return prepared_stream(self._backend, self._loop, sock)
 
-    async def _wait_readable(self) -> None:
+    def _watch(self) -> None:
         if not self._watched:
-            self._loop.add_reader(self._fd, self._on_readable)
             self._watched = True
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+            self._loop.add_reader(self._fd, self._acceptable.wake)
 
-    def _on_readable(self) -> None:
-        if self._waiter is None:
-            self._loop.remove_reader(self._fd)  # nobody accepts for now: the kernel's queue holds the peers
-            self._watched = False
-        elif not self._waiter.done():
-            self._waiter.set_result(None)
+    def _unwatch(self) -> None:
+        """Nobody accepts for now: the kernel's queue holds the peers."""
+        self._watched = False
+        self._loop.remove_reader(self._fd)
 
     async def aclose(self) -> None:
         if self.is_closing():
             return
         self._loop.remove_reader(self._fd)
         self._socket.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._acceptable.wake_soon(_closed_error())
+
+
+def _closed_error() -> ClosedListenerError:
+    return ClosedListenerError(errno.EBADF, "the listener is closed")
 
 
 async def open_tcp_listeners(

@@ -33,7 +33,7 @@ from .waiter import Waiter
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
-__all__ = ("SocketStream", "prepared_stream")
+__all__ = ("SocketStream", "prepared_stream", "socket_attributes")
 
 _T = TypeVar("_T")
 
@@ -74,9 +74,7 @@ class SocketStream(ByteStream):
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         sock = self._socket
         return {
-            INETSocketAttribute.socket: lambda: SocketProxy(sock),
-            INETSocketAttribute.family: lambda: sock.family,
-            INETSocketAttribute.sockname: lambda: new_socket_address(sock.getsockname(), sock.family),
+            **socket_attributes(sock),
             INETSocketAttribute.peername: lambda: new_socket_address(sock.getpeername(), sock.family),
         }
 
@@ -271,6 +269,15 @@ class SocketStream(ByteStream):
         self._timer = self._renewal = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
+
+
+def socket_attributes(sock: _socket.socket) -> Mapping[Any, Callable[[], Any]]:
+    """What streams and listeners tell of their sockets."""
+    return {
+        INETSocketAttribute.socket: lambda: SocketProxy(sock),
+        INETSocketAttribute.family: lambda: sock.family,
+        INETSocketAttribute.sockname: lambda: new_socket_address(sock.getsockname(), sock.family),
+    }
 
 
 def prepared_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> SocketStream:

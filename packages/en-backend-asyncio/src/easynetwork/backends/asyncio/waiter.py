@@ -57,7 +57,7 @@ class Waiter:
     def waited_for(self) -> Waiter:
         """What a generator-based coroutine has to yield at once, if it does not want to `wait` in one more."""
         if self._wake_task is not None:
-            raise BusyResourceError("another task is receiving from this stream")
+            raise BusyResourceError("another task waits for this socket already")
         self._asyncio_future_blocking = True
         return self
 
