@@ -8,7 +8,7 @@ nothing is kept that was sent, so a stream needs no buffer marks and its bounds 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .typed_attr import TypedAttributeProvider
@@ -16,7 +16,21 @@ from .typed_attr import TypedAttributeProvider
 if TYPE_CHECKING:
     from .api_async.backend.abc import AsyncBackend
 
-__all__ = ("ByteStream", "StreamListener")
+__all__ = (
+    "ByteStream",
+    "ClosedListenerError",
+    "ControlByteStream",
+    "ControlSink",
+    "GetBuffer",
+    "RawControlMessage",
+    "StreamListener",
+)
+
+RawControlMessage = tuple[int, int, bytes]
+"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
+
+ControlSink = Callable[[int, Sequence[RawControlMessage], bool], object]
+"""Is told of each read: its number of bytes, the control messages that came with them, and whether some were cut off (``MSG_CTRUNC``)."""
 
 GetBuffer = Callable[[], memoryview]
 """Gives a writable buffer of at least one byte. It is called when data is there, so an idle connection needs none."""
@@ -98,6 +112,29 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """The backend whose event loop this stream belongs to."""
 
 
+class ControlByteStream(ByteStream):
+    """A stream that carries control messages beside its bytes (Unix sockets)."""
+
+    @abstractmethod
+    def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
+        """From now on every read asks for control messages too (recvmsg(2)), and tells ``sink`` before it returns its bytes.
+
+        What is in the messages belongs to the sink; received descriptors are closed on exec. Until this is called, the kernel throws control
+        messages away. On Linux a read ends with the bytes that control messages were sent with, whatever came before and behind them.
+
+        Args:
+            bufsize: bytes that the control messages of one read may take.
+        """
+
+    @abstractmethod
+    async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
+        """Sends ``data`` and the control messages in one system call, after waiting for room if there is none.
+
+        Raises:
+            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the stream was aborted; or as `send`.
+        """
+
+
 class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
     """Where streams come from."""
 
@@ -114,7 +151,11 @@ class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Stops listening; safe to repeat. Tasks that wait in `accept` get `ClosedListenerError`."""
+        """Stops listening; safe to repeat. Tasks that wait in `accept` get `ClosedListenerError`.
+
+        Raises:
+            OSError: the socket is closed, but its file (of a Unix socket) could not be removed.
+        """
 
     @abstractmethod
     def is_closing(self) -> bool:

@@ -143,9 +143,13 @@ class MemoryDatagramListener(_MemoryDatagramSocket, DatagramListener):
     async def receive(self, deadline: float | None = None) -> tuple[bytes, InetAddress]:
         return await self._mailbox.take(deadline)
 
-    async def send(self, data: bytes | bytearray | memoryview, address: tuple[Any, ...]) -> None:
+    def send_nowait(self, data: bytes | bytearray | memoryview, address: tuple[Any, ...]) -> bool:
         with contextlib.suppress(ConnectionRefusedError):  # one peer's trouble is not the others'
             self._send(data, inet_address(*address[:2]))
+        return True
+
+    async def send(self, data: bytes | bytearray | memoryview, address: tuple[Any, ...]) -> None:
+        self.send_nowait(data, address)
 
 
 class MemoryDatagramNetwork:

@@ -59,6 +59,11 @@ class StreamReceiver(ABC, Generic[_T_co]):
     def has_partial_frame(self) -> bool:
         """Bytes of an unfinished frame are held or being thrown away. Meaningful after `next_packet` said `NEED_DATA`."""
 
+    @property
+    @abstractmethod
+    def unread(self) -> int:
+        """How many bytes were fed behind the frame that `next_packet` has just ended; padding between frames does not count."""
+
 
 class BufferReceiver(StreamReceiver[_T_co]):
     """A receiver that a transport can write into."""

@@ -88,6 +88,10 @@ class _FramedReceiver(StreamReceiver[_T_co]):
     def has_partial_frame(self) -> bool:
         return self._start < self._stop or self._separator_to_find is not None
 
+    @property
+    def unread(self) -> int:
+        return self._stop - self._framer.skip_padding(self._buffer, self._start, self._stop)
+
     @abstractmethod
     def _shrink(self) -> None:
         """Move what is held to the beginning of the buffer, and let go of memory that it does not need."""

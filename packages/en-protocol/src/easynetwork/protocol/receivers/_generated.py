@@ -49,6 +49,10 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
     def has_partial_frame(self) -> bool:
         return self._in_frame or self._separator_to_find is not None
 
+    @property
+    def unread(self) -> int:
+        return sum(map(len, self._pending))
+
     @abstractmethod
     def _create_generator(self) -> Generator[Any, Any, tuple[_T_co, Any]]:
         """Ask the protocol for the generator of the next packet."""
@@ -167,6 +171,10 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], BufferReceiver[_T_co]):
         if packet is NEED_DATA:
             self._release()
         return packet
+
+    @property
+    def unread(self) -> int:
+        return self._written + super().unread
 
     def get_buffer(self) -> memoryview:
         if self._written or self._pending:

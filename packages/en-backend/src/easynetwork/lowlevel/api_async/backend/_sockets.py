@@ -14,9 +14,9 @@ from easynetwork.exceptions import UnsupportedOperation
 from ._operations import Threads
 
 if TYPE_CHECKING:
-    from ...datagrams import DatagramEndpoint, DatagramListener
+    from ...datagrams import ControlDatagramEndpoint, ControlDatagramListener, DatagramEndpoint, DatagramListener
     from ...socket import UnixSocketAddress
-    from ...streams import ByteStream, StreamListener
+    from ...streams import ByteStream, ControlByteStream, StreamListener
 
     UnixPath = str | bytes | os.PathLike[str] | os.PathLike[bytes] | UnixSocketAddress
 
@@ -108,7 +108,7 @@ class StreamSockets(metaclass=ABCMeta):
 
     @abstractmethod
     async def wrap_stream_socket(self, socket: _socket.socket) -> ByteStream:
-        """Makes a stream of a connected socket, which belongs to the stream from then on.
+        """Makes a stream of a connected TCP or Unix socket (`ControlByteStream`), which belongs to the stream from then on.
 
         Raises:
             ValueError: it is not a stream socket.
@@ -142,7 +142,7 @@ class DatagramSockets(metaclass=ABCMeta):
         *,
         reuse_port: bool = False,
     ) -> Sequence[DatagramListener]:
-        """Binds every address of ``host``, like `StreamSockets.create_tcp_listeners`.
+        """Binds every address of ``host``, like `StreamSockets.create_tcp_listeners`. ``::`` alone takes IPv4 datagrams as well.
 
         Raises:
             OSError: an address cannot be resolved or bound.
@@ -150,7 +150,7 @@ class DatagramSockets(metaclass=ABCMeta):
 
     @abstractmethod
     async def wrap_connected_datagram_socket(self, socket: _socket.socket) -> DatagramEndpoint:
-        """Makes an endpoint of a connected socket, which belongs to the endpoint from then on.
+        """Makes an endpoint of a connected UDP or Unix socket (`ControlDatagramEndpoint`), which belongs to the endpoint from then on.
 
         Raises:
             ValueError: it is not a datagram socket.
@@ -159,9 +159,15 @@ class DatagramSockets(metaclass=ABCMeta):
 
 
 class UnixSockets:
-    """Unix sockets, which a backend need not have. ``mode`` is the permissions of the socket file, None the default."""
+    """Unix sockets, which a backend need not have.
 
-    async def create_unix_stream_connection(self, path: UnixPath, *, local_path: UnixPath | None = None) -> ByteStream:
+    Paths are file names, or addresses; the empty one lets the system choose an abstract name (Linux). Socket files that were made here are
+    removed when their sockets are closed, if they are still the same.
+    """
+
+    async def create_unix_stream_connection(
+        self, path: UnixPath, *, local_path: UnixPath | None = None
+    ) -> ControlByteStream:
         """Connects to ``path``, from ``local_path`` if given.
 
         Raises:
@@ -173,17 +179,25 @@ class UnixSockets:
     async def create_unix_stream_listener(
         self, path: UnixPath, backlog: int, *, mode: int | None = None
     ) -> StreamListener:
-        """Listens on ``path``.
+        """Listens on ``path``; the streams are `ControlByteStream`.
+
+        A socket file whose server is gone is replaced; that of a living server, and any other file, is left alone.
+
+        Args:
+            path: where to listen.
+            backlog: number of connections that the kernel keeps for `StreamListener.accept`.
+            mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
 
         Raises:
             OSError: the path cannot be bound.
+            ValueError: abstract names and automatic binding exist on Linux only.
             UnsupportedOperation: there are no Unix sockets here.
         """
         self._no_unix_sockets()
 
     async def create_unix_datagram_endpoint(
         self, path: UnixPath, *, local_path: UnixPath | None = None
-    ) -> DatagramEndpoint:
+    ) -> ControlDatagramEndpoint:
         """Makes a socket that exchanges datagrams with ``path``; without a ``local_path`` it gets no answers.
 
         Raises:
@@ -192,11 +206,14 @@ class UnixSockets:
         """
         self._no_unix_sockets()
 
-    async def create_unix_datagram_listener(self, path: UnixPath, *, mode: int | None = None) -> DatagramListener:
-        """Binds ``path``.
+    async def create_unix_datagram_listener(
+        self, path: UnixPath, *, mode: int | None = None
+    ) -> ControlDatagramListener:
+        """Binds ``path``, with ``mode`` as in `create_unix_stream_listener`. Unnamed senders have the address None or an empty one.
 
         Raises:
             OSError: the path cannot be bound.
+            ValueError: abstract names and automatic binding exist on Linux only.
             UnsupportedOperation: there are no Unix sockets here.
         """
         self._no_unix_sockets()
