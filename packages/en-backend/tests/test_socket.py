@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import pathlib
 import socket
 import threading
@@ -20,6 +21,7 @@ from easynetwork.lowlevel.socket import (
     UNIXSocketAttribute,
     disable_socket_linger,
     enable_socket_linger,
+    get_peer_credentials,
     get_socket_linger,
     get_socket_linger_struct,
     new_socket_address,
@@ -126,6 +128,17 @@ def test_attribute_classes_share_their_keys() -> None:
 
 def test_credentials_are_a_tuple() -> None:
     assert UnixCredentials(pid=1, uid=2, gid=3) == (1, 2, 3)
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux tells")
+def test_the_kernel_tells_who_is_at_the_other_end() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert get_peer_credentials(ours) == UnixCredentials(os.getpid(), os.geteuid(), os.getegid())
+        assert get_peer_credentials(SocketProxy(theirs)) == get_peer_credentials(ours)
+
+    with pytest.raises(OSError, match=r".+"):
+        get_peer_credentials(ours)
 
 
 def test_linger(tcp_socket: socket.socket) -> None:

@@ -21,7 +21,7 @@ from ._options import (
     socket_linger,
 )
 from ._proxy import ISocket, SocketProxy, SupportsSocketOptions
-from ._unix import UnixCredentials, UnixSocketAddress
+from ._unix import UnixCredentials, UnixSocketAddress, get_peer_credentials
 
 __all__ = (
     "INETSocketAttribute",
@@ -39,6 +39,7 @@ __all__ = (
     "UnixSocketAddress",
     "disable_socket_linger",
     "enable_socket_linger",
+    "get_peer_credentials",
     "get_socket_linger",
     "get_socket_linger_struct",
     "new_socket_address",

@@ -3,10 +3,16 @@ from __future__ import annotations
 
 import os
 import pathlib
+import socket
+import struct
 import sys
 from typing import NamedTuple
 
-__all__ = ("RawUnixSocketAddress", "UnixCredentials", "UnixSocketAddress")
+from easynetwork.exceptions import UnsupportedOperation
+
+from ._proxy import SupportsSocketOptions
+
+__all__ = ("RawUnixSocketAddress", "UnixCredentials", "UnixSocketAddress", "get_peer_credentials")
 
 RawUnixSocketAddress = str | bytes
 """What the `socket` module gives and takes: a path, ``b"\\0name"`` (an abstract name), or nothing (unnamed)."""
@@ -19,6 +25,30 @@ class UnixCredentials(NamedTuple):
     """None where the system does not tell."""
     uid: int
     gid: int
+
+
+# On Linux alone: other systems that know the option have another `struct ucred`.
+if sys.platform == "linux":
+    _CREDENTIALS = struct.Struct("iII")  # process, user, group: unix(7), SO_PEERCRED
+
+    def get_peer_credentials(sock: SupportsSocketOptions) -> UnixCredentials:
+        """Who connected ``sock``, a Unix stream, or listened for it. They are those of that moment, whoever has the other end by now.
+
+        Raises:
+            OSError: the socket is closed.
+            UnsupportedOperation: this system does not tell.
+        """
+        pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        return UnixCredentials(pid or None, uid, gid)  # 0 is a process outside of our PID namespace
+else:
+
+    def get_peer_credentials(sock: SupportsSocketOptions) -> UnixCredentials:
+        """Who connected ``sock``, a Unix stream, or listened for it.
+
+        Raises:
+            UnsupportedOperation: this system does not tell.
+        """
+        raise UnsupportedOperation("this system does not tell who is at the other end of a Unix socket")
 
 
 class UnixSocketAddress:
