@@ -14,11 +14,13 @@ __path__ = extend_path(__path__, __name__)  # editable installs put the transpor
 
 if TYPE_CHECKING:
     from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
+    from easynetwork.servers.async_udp import AsyncUDPNetworkServer
 
-    __all__ = ("AsyncTCPNetworkServer",)
+    __all__ = ("AsyncTCPNetworkServer", "AsyncUDPNetworkServer")
 else:
     _TRANSPORTS = {
         "AsyncTCPNetworkServer": ("async_tcp", "en-servers-tcp"),
+        "AsyncUDPNetworkServer": ("async_udp", "en-servers-udp"),
     }
 
     def _is_installed(module):

@@ -11,6 +11,7 @@ from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, 
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
+from easynetwork.servers.engine.arguments import check_host, check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.engine.stream_service import StreamService
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
@@ -76,12 +77,12 @@ class AsyncTCPNetworkServer(
         log_client_connection: bool | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
-        _check_host(host)
-        _check_range("port", port, 0, 65535)
-        _check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
-        _check_type("request_handler", request_handler, AsyncStreamRequestHandler)
-        backlog = _BACKLOG if backlog is None else _check_range("backlog", backlog, 1)
-        max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else _check_range("max_recv_size", max_recv_size, 1)
+        check_host(host)
+        check_range("port", port, 0, 65535)
+        check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
+        check_type("request_handler", request_handler, AsyncStreamRequestHandler)
+        backlog = _BACKLOG if backlog is None else check_range("backlog", backlog, 1)
+        max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
         tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)
@@ -118,25 +119,3 @@ def _client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callabl
         INETClientAttribute.local_address: lambda: local_address,
         INETClientAttribute.remote_address: lambda: remote_address,
     }
-
-
-def _check_type(name: str, value: object, *kinds: type) -> None:
-    if not isinstance(value, kinds) or isinstance(value, bool):  # a bool is an int by inheritance only
-        raise TypeError(f"{name}: expected {' or '.join(kind.__name__ for kind in kinds)}, got {type(value).__name__}")
-
-
-def _check_host(host: str | Sequence[str] | None) -> None:
-    if host is None or isinstance(host, str):
-        return
-    _check_type("host", host, str, Sequence)
-    if not host:
-        raise ValueError("host: expected at least one address; None stands for all interfaces")
-    for one in host:
-        _check_type("host", one, str)
-
-
-def _check_range(name: str, value: int, low: int, high: int | None = None) -> int:
-    _check_type(name, value, int)
-    if value < low or (high is not None and value > high):
-        raise ValueError(f"{name}: expected {f'{low} or more' if high is None else f'{low} to {high}'}, got {value}")
-    return value

@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The UDP server."""
+
+from __future__ import annotations
+
+from .server import AsyncUDPNetworkServer
+
+__all__ = ("AsyncUDPNetworkServer",)

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final, cast
 
 from easynetwork.exceptions import ClientClosedError
 
-__all__ = ("ClientErrorLog", "RateLimit")
+__all__ = ("ClientErrorLog", "DropLog", "RateLimit")
 
 _ONE_LINE_A: Final = 1.0
 """Seconds between two lines about the same kind of trouble, so that nobody can fill a disk from outside."""
+
+_COUNTED_PEERS: Final = 1000
+"""Peers that are told apart between two lines: enough to see whether it is one or many, and 100 kB when all addresses are forged."""
 
 
 class RateLimit:
@@ -29,6 +32,36 @@ class RateLimit:
             return False
         self._next = now + _ONE_LINE_A
         return True
+
+
+class DropLog:
+    """Counts the datagrams that nobody will read, and says so in one line a second at most."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._limit = RateLimit()
+        self._datagrams = 0
+        self._peers: set[Hashable] = set()
+
+    def add(self, peer: Hashable) -> None:
+        """One more, of ``peer``."""
+        self._datagrams += 1
+        if len(self._peers) < _COUNTED_PEERS:
+            self._peers.add(peer)
+        if self._limit.allows():
+            self.flush()
+
+    def flush(self) -> None:
+        """Says what was not said yet."""
+        if self._datagrams:
+            peers = len(self._peers)
+            self._logger.warning(
+                "Dropped datagrams: %d, from peers: %s; they came faster than they were handled",
+                self._datagrams,
+                f"{peers} or more" if peers == _COUNTED_PEERS else peers,
+            )
+            self._datagrams = 0
+            self._peers.clear()
 
 
 class ClientErrorLog:

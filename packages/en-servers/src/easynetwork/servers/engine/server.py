@@ -119,7 +119,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
             with self._activation:
                 listeners = await self._service.open_listeners()
             if self._closed:
-                await _close_all(listeners)
+                await self._close_all(listeners)
             self._check_not_closed()
             self._listeners = listeners
 
@@ -133,7 +133,18 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._closed = True
         self._activation.cancel()
         listeners, self._listeners = self._listeners, ()
-        await _close_all(listeners)
+        await self._close_all(listeners)
+
+    async def _close_all(self, listeners: Sequence[_ListenerT]) -> None:
+        async with contextlib.AsyncExitStack() as closing:  # each one is closed, whatever happens to the others
+            for listener in listeners:
+                closing.push_async_callback(self._close, listener)
+
+    async def _close(self, listener: _ListenerT) -> None:
+        try:
+            await listener.aclose()
+        except OSError as exc:  # it is closed, but its socket file is still there
+            self._logger.error("%s", exc)
 
     async def shutdown(self) -> None:
         run = self._run
@@ -185,9 +196,3 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         finally:
             run.is_set_up, run.is_accepting = True, False
             self._logger.info("Server loop break, waiting for remaining tasks...")
-
-
-async def _close_all(listeners: Sequence[Listener]) -> None:
-    async with contextlib.AsyncExitStack() as closing:  # each one is closed, whatever happens to the others
-        for listener in listeners:
-            closing.push_async_callback(listener.aclose)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One peer of a datagram server, as its handler and the engine see it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sized
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+
+from easynetwork.exceptions import ClientClosedError
+from easynetwork.lowlevel.fair_lock import FairLock
+from easynetwork.lowlevel.request_handler import RecvParams
+
+from ..handlers import AsyncDatagramClient
+from .conversation import EOF, EndOfStream
+from .wish import read_wish
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, IEvent
+
+    from .datagram_hub import DatagramHub
+
+__all__ = ("MAX_PENDING_BYTES", "DatagramClient")
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+MAX_PENDING_BYTES: Final = 1 << 20
+"""Bytes of all datagrams that wait for one peer's handler: 16 of the largest that UDP has."""
+
+_PLAIN: Final = RecvParams()
+
+
+class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _ResponseT]):
+    """Packets both ways with one address. The handler knows it as `AsyncDatagramClient`; the queue of what has come is the engine's."""
+
+    def __init__(self, hub: DatagramHub[Any, _RequestT, _ResponseT], address: Any) -> None:
+        self._hub = hub
+        self._address = address
+        self._attributes: Mapping[Any, Callable[[], Any]] | None = None
+        self._queue: list[Any] = []
+        self._queued_bytes = 0
+        self._arrival: IEvent | None = None  # what a generator waits for
+        self._send_lock: FairLock | None = None  # there is one once a send had to wait
+        self.is_attended = False
+        """Whether a generator runs for this peer."""
+        self.taken = 0
+        """How many datagrams its generators have asked for."""
+
+    def __eq__(self, other: object, /) -> bool:
+        if not isinstance(other, DatagramClient):
+            return NotImplemented
+        return self._hub is other._hub and self._address == other._address
+
+    def __hash__(self) -> int:
+        return hash((DatagramClient, self._address))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def name(self) -> object:
+        """The address, as the log shows it."""
+        return self._hub.service.peer_name(self._hub.listener, self._address)
+
+    def backend(self) -> AsyncBackend:
+        return self._hub.backend
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        if self._attributes is None:
+            attributes = self._hub.service.client_attributes(self._hub.listener, self._address)
+            self._attributes = MappingProxyType(attributes)
+        return self._attributes
+
+    def is_closing(self) -> bool:
+        return self._hub.ended or self._hub.listener.is_closing()
+
+    # what the handler asks for
+
+    async def receive(self, wish: Any) -> _RequestT | Literal[EndOfStream.EOF]:
+        """Waits for the next datagram and reads it; `EOF` when no more will come, because the server was closed.
+
+        Raises:
+            What is to be thrown in at the ``yield``.
+        """
+        hub = self._hub
+        params = _PLAIN
+        if wish is not None:
+            params = read_wish(wish)
+            hub.reader.check(params)
+        if not self._queue:
+            await self._wait_for_datagram(params.timeout)
+            if not self._queue:
+                return EOF
+        datagram = self._queue.pop(0)
+        self._queued_bytes -= len(datagram)
+        self.taken += 1
+        return hub.reader.read(datagram, params)
+
+    async def _wait_for_datagram(self, timeout: float | None) -> None:
+        hub = self._hub
+        if hub.listener.is_closing():
+            return
+        backend = hub.backend
+        self._arrival = arrival = backend.create_event()
+        hub.arrivals.add(arrival)
+        try:
+            if timeout is None or math.isinf(timeout):
+                await arrival.wait()
+            else:
+                with backend.timeout(timeout):
+                    await arrival.wait()
+        finally:
+            self._arrival = None
+            hub.arrivals.discard(arrival)
+
+    async def send_packet(self, packet: _ResponseT, /) -> None:
+        data = self._encode(packet)
+        hub = self._hub
+        try:
+            if self._send_lock is not None or not hub.listener.send_nowait(data, self._address):
+                await self._send_in_turn(hub.listener.send, data, self._address)
+        except OSError as exc:
+            raise self._send_error(exc) from None
+
+    async def send_packet_with_ancillary(self, packet: _ResponseT, ancillary_data: Any, /) -> None:
+        send = self._hub.service.send_with_control
+        if send is None:
+            await super().send_packet_with_ancillary(packet, ancillary_data)  # which refuses
+            return
+        data = self._encode(packet)
+        try:
+            await self._send_in_turn(send, self._hub.listener, data, ancillary_data, self._address)
+        except OSError as exc:
+            raise self._send_error(exc) from None
+
+    def _encode(self, packet: _ResponseT) -> bytes:
+        hub = self._hub
+        if hub.ended:
+            raise ClientClosedError("the server has ended")
+        try:
+            return hub.encode(packet)
+        except Exception as exc:
+            raise RuntimeError("protocol.make_datagram() crashed") from exc
+
+    async def _send_in_turn(self, send: Callable[..., Any], *arguments: Any) -> None:
+        """Sends after those that wait already, for a peer whose queue is full."""
+        if self._send_lock is None:
+            self._send_lock = FairLock(self._hub.backend)
+        async with self._send_lock:
+            await send(*arguments)
+
+    def _send_error(self, exc: OSError) -> OSError:
+        return ClientClosedError("the server is closed") if self.is_closing() else exc
+
+    # what the engine does with the queue
+
+    @property
+    def has_datagrams(self) -> bool:
+        """Whether something waits to be read."""
+        return bool(self._queue)
+
+    def put(self, datagram: Sized) -> bool:
+        """Queues a datagram, and wakes the generator that waits for it; False if there is no room."""
+        queue = self._queue
+        size = len(datagram)
+        if queue and (
+            len(queue) >= self._hub.service.max_pending_datagrams or self._queued_bytes + size > MAX_PENDING_BYTES
+        ):
+            return False
+        queue.append(datagram)
+        self._queued_bytes += size
+        if self._arrival is not None:
+            self._arrival.set()
+        return True
+
+    def discard_next(self) -> None:
+        """Throws the oldest datagram away, if there is one."""
+        if self._queue:
+            datagram = self._queue.pop(0)
+            self._queued_bytes -= len(datagram)
+            self._hub.reader.discard(datagram)
+
+    def discard_all(self) -> None:
+        """Throws all of them away."""
+        while self._queue:
+            self.discard_next()

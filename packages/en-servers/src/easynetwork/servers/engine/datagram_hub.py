@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The peers of one listener while a server runs.
+
+One task receives (it *leads*), and runs the handler of what it has received itself. If that handler has to wait, the task belongs to the handler
+until the peer has no more datagrams, and another task leads. So a handler that never waits costs no task, and one that does has its task for itself
+from then on: nobody else's code runs in it. Each generator has a context of its own either way.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import OrderedDict
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from .conversation import converse
+from .datagram_client import DatagramClient
+from .inline import run_in_context
+from .log import ClientErrorLog
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import IEvent, TaskGroup
+
+    from .datagram_service import DatagramService, DatagramSource
+
+__all__ = ("DatagramHub",)
+
+_DatagramT = TypeVar("_DatagramT", bound=Sized)
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+_RECENT_PEERS: Final = 1024
+"""Clients that are kept although nobody may hold them, because the same peers come again; some 300 bytes each."""
+
+_RECEIVE_PAUSE: Final = 0.1
+"""Seconds to wait when the system is out of memory: it comes back with time, not by asking again."""
+
+
+class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
+    """Receives the datagrams of ``listener`` and has them handled."""
+
+    def __init__(
+        self,
+        service: DatagramService[_DatagramT, _RequestT, _ResponseT],
+        listener: DatagramSource[_DatagramT],
+    ) -> None:
+        self.service = service
+        self.listener = listener
+        self.backend = listener.backend()
+        self.reader = service.reader
+        self.encode = service.protocol.make_datagram
+        self.ended = False
+        """Whether the service has ended, and with it everything that is held for peers."""
+        self._context = contextvars.copy_context()  # that of serve_forever(), after service_init()
+        self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
+        self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
+        self._attended = 0
+        self.arrivals: set[IEvent] = set()
+        """What the generators wait for that have asked for one more datagram."""
+
+    async def serve(self, clients: TaskGroup) -> None:
+        """Receives until the listener is closed, in tasks of ``clients``."""
+        try:
+            while not self.listener.is_closing():
+                leaderless = self.backend.create_event()
+                clients.start_soon(self._lead, leaderless)
+                await leaderless.wait()
+        finally:
+            for arrival in self.arrivals:
+                arrival.set()  # nothing will arrive, and they see why
+
+    async def _lead(self, leaderless: IEvent) -> None:
+        """Receives until the listener is closed, or a handler needs the task."""
+        receive = self.listener.receive
+        recent = self._recent
+        try:
+            while not leaderless.is_set():
+                try:
+                    datagram, address = await receive()
+                except OSError as exc:
+                    if self.listener.is_closing():
+                        return
+                    self.service.receive_failed(exc)
+                    await self.backend.sleep(_RECEIVE_PAUSE)
+                    continue
+                client = recent.get(address) or self._find(address)
+                if client.is_attended:
+                    self._queue(client, datagram)
+                elif self._attended < self.service.max_peers:
+                    client.put(datagram)
+                    await self._attend(client, leaderless)
+                else:
+                    self._drop(client, datagram)
+        finally:
+            leaderless.set()
+
+    def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
+        client = self._others.get(address)
+        if client is None:
+            client = DatagramClient(self, address)
+        if len(self._recent) >= _RECENT_PEERS:
+            oldest, forgotten = self._recent.popitem(last=False)
+            self._others[oldest] = forgotten
+        self._recent[address] = client
+        return client
+
+    def _queue(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
+        if not client.put(datagram):
+            self._drop(client, datagram)
+
+    def _drop(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
+        self.reader.discard(datagram)
+        self.service.drops.add(client)
+
+    async def _attend(self, client: DatagramClient[_RequestT, _ResponseT], leaderless: IEvent) -> None:
+        """Runs one generator after the other until the peer has no datagrams left. Only what is not an `Exception` leaves it."""
+        handle = self.service.handler.handle
+        self._attended += 1
+        client.is_attended = True
+        try:
+            while client.has_datagrams:
+                taken = client.taken
+                # A generator is made by `converse`, so that its handler's first words are in the context as well.
+                conversation = converse(map(handle, (client,)), client.receive)
+                try:
+                    await run_in_context(conversation, self._context.copy(), leaderless.set)
+                except Exception as exc:
+                    ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
+                if client.taken == taken:
+                    client.discard_next()
+        finally:
+            client.is_attended = False
+            self._attended -= 1
+            client.discard_all()
+
+    def end(self) -> None:
+        """The service has ended: nothing can be sent any more."""
+        self.ended = True

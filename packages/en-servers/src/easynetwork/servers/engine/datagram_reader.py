@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a datagram: a packet, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from easynetwork.exceptions import DatagramProtocolParseError, UnsupportedOperation
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.request_handler import RecvParams
+    from easynetwork.protocol import DatagramProtocol
+
+__all__ = ("DatagramReader", "parse")
+
+_RequestT = TypeVar("_RequestT")
+_DatagramT = TypeVar("_DatagramT", bound=Sized)
+
+
+class DatagramReader(Generic[_DatagramT, _RequestT]):
+    """For datagrams that are bytes. Transports whose datagrams are more than that bring a reader of their own."""
+
+    def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
+        self._protocol = protocol
+
+    def check(self, params: RecvParams) -> None:
+        """Refuses what cannot be had; the datagram waits for the next ``yield``.
+
+        Raises:
+            UnsupportedOperation: control messages were asked for.
+        """
+        if params.recv_with_ancillary is not None:
+            raise UnsupportedOperation("this server does not receive control messages")
+
+    def read(self, datagram: _DatagramT, params: RecvParams) -> _RequestT:
+        """The packet in ``datagram``, which is used up, whatever happens.
+
+        Raises:
+            DatagramProtocolParseError: it is bad.
+            RuntimeError: the protocol has raised something else (see the cause).
+        """
+        assert isinstance(datagram, bytes)
+        return parse(self._protocol, datagram)
+
+    def discard(self, datagram: _DatagramT) -> None:
+        """Nobody will read ``datagram``: gives back what it holds."""
+
+
+def parse(protocol: DatagramProtocol[Any, _RequestT], data: bytes) -> _RequestT:
+    """As `DatagramReader.read` says."""
+    try:
+        return protocol.build_packet_from_datagram(data)
+    except DatagramProtocolParseError:
+        raise
+    except Exception as exc:
+        raise RuntimeError("protocol.build_packet_from_datagram() crashed") from exc

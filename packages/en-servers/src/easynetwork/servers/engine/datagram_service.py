@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a datagram server does between its opening and its closing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from ..handlers import AsyncDatagramRequestHandler
+from .datagram_hub import DatagramHub
+from .datagram_reader import DatagramReader
+from .log import DropLog, RateLimit
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
+    from easynetwork.protocol import DatagramProtocol
+
+__all__ = ("MAX_PEERS", "MAX_PENDING_DATAGRAMS", "DatagramService", "DatagramSource")
+
+_DatagramT_co = TypeVar("_DatagramT_co", covariant=True)
+_DatagramT = TypeVar("_DatagramT", bound=Sized)
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+MAX_PENDING_DATAGRAMS = 128
+"""Datagrams that wait for one peer's handler, unless the server's option says otherwise."""
+
+MAX_PEERS = 10_000
+"""Peers with a running handler, unless the server's option says otherwise: at some 6 kB each with a task, 60 MB."""
+
+
+class DatagramSource(Protocol[_DatagramT_co]):
+    """A `DatagramListener`, or one whose datagrams are more than bytes. Addresses are hashable."""
+
+    def receive(self) -> Coroutine[Any, Any, tuple[_DatagramT_co, Any]]: ...
+
+    def send_nowait(self, data: bytes, address: Any) -> bool: ...
+
+    async def send(self, data: bytes, address: Any) -> None: ...
+
+    def is_closing(self) -> bool: ...
+
+    async def aclose(self) -> None: ...
+
+    def backend(self) -> AsyncBackend: ...
+
+    @property
+    def extra(self) -> Callable[..., Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
+    """What a datagram server does with its listeners; the transport is in the values."""
+
+    open_listeners: Callable[[], Awaitable[Sequence[DatagramSource[_DatagramT]]]]
+    """Binds the server's addresses."""
+
+    peer_name: Callable[[Any, Any], object]
+    """What the log calls a peer, of listener and address."""
+
+    client_attributes: Callable[[Any, Any], Mapping[Any, Callable[[], Any]]]
+    """The typed attributes of a peer, of listener and address."""
+
+    protocol: DatagramProtocol[_ResponseT, _RequestT]
+    handler: AsyncDatagramRequestHandler[_RequestT, _ResponseT]
+    logger: logging.Logger
+
+    reader: DatagramReader[_DatagramT, _RequestT]
+    """Makes packets of datagrams."""
+
+    send_with_control: Callable[[Any, bytes, Any, Any], Awaitable[None]] | None = None
+    """Sends data and control messages, of listener, data, messages and address; None where there are none."""
+
+    max_pending_datagrams: int = MAX_PENDING_DATAGRAMS
+    max_peers: int = MAX_PEERS
+
+    drops: DropLog = field(init=False)
+    """Where datagrams that nobody will read are counted."""
+
+    _receive_trouble: RateLimit = field(default_factory=RateLimit, init=False)
+    _hubs: list[DatagramHub[_DatagramT, _RequestT, _ResponseT]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drops", DropLog(self.logger))  # the way of frozen records
+
+    async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
+        exit_stack.callback(self._end)  # the last thing: what the handler puts on the stack may still send
+        await self.handler.service_init(exit_stack, server)
+
+    async def serve(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> None:
+        """Has the datagrams of ``listener`` handled until it is closed."""
+        hub = DatagramHub(self, listener)
+        self._hubs.append(hub)
+        await hub.serve(clients)
+
+    def receive_failed(self, exc: OSError) -> None:
+        """Says that nothing can be received for now."""
+        if self._receive_trouble.allows():
+            self.logger.warning("Cannot receive datagrams for now: %s", exc)
+
+    def _end(self) -> None:
+        for hub in self._hubs:
+            hub.end()
+        self._hubs.clear()
+        self.drops.flush()
