@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+__all__ = (
+    "RawControlMessage",
+    "SCMCredentials",
+    "SCMRights",
+    "SocketAncillaryMessages",
+    "SocketCredential",
+    "descriptors_in",
+    "pack",
+    "unpack",
+)
+
+RawControlMessage = tuple[int, int, bytes]
+"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
+
+# Not every system has both, or either: None matches no message.
+_SCM_RIGHTS: Final[int | None] = getattr(socket, "SCM_RIGHTS", None)
+_SCM_CREDENTIALS: Final[int | None] = getattr(socket, "SCM_CREDENTIALS", None)
+
+_DESCRIPTOR: Final = struct.Struct("@i")
+_UCRED: Final = struct.Struct("@iII")
+"""``struct ucred`` of unix(7)."""
+
+
+class SocketCredential(NamedTuple):
+    """Who sends. The kernel checks it: without privileges a process can only tell the truth.
+
+    When it is sent, pid 0 means this process, and the default (all three 0) this process with its user and group.
+    """
+
+    pid: int = 0
+    uid: int = 0
+    gid: int = 0
+
+    def resolved(self) -> SocketCredential:
+        """The same with this process filled in."""
+        if not any(self):
+            return SocketCredential(os.getpid(), os.getuid(), os.getgid())
+        return self._replace(pid=self.pid or os.getpid())
+
+
+@dataclass(frozen=True, init=False)
+class SCMRights:
+    """Descriptors that go to another process, or came from one."""
+
+    fds: tuple[int, ...]
+
+    def __init__(self, fds: Iterable[int]) -> None:
+        object.__setattr__(self, "fds", tuple(fds))
+
+
+@dataclass(frozen=True, init=False)
+class SCMCredentials:
+    """Who sent the bytes that this came with (Linux)."""
+
+    credentials: tuple[SocketCredential, ...]
+
+    def __init__(self, credentials: Iterable[SocketCredential]) -> None:
+        object.__setattr__(self, "credentials", tuple(credentials))
+
+
+SocketAncillaryMessages = SCMRights | SCMCredentials
+"""What `SocketAncillary.messages` yields."""
+
+
+def pack(record: SocketAncillaryMessages) -> Iterator[RawControlMessage]:
+    """The record as the kernel takes it.
+
+    Raises:
+        NotImplementedError: this system has no such messages.
+    """
+    match record:
+        case SCMRights(fds):
+            yield socket.SOL_SOCKET, _supported(_SCM_RIGHTS, "SCM_RIGHTS"), array("i", fds).tobytes()
+        case SCMCredentials(credentials):
+            for credential in credentials:  # Linux wants each of them in a message of its own
+                yield (
+                    socket.SOL_SOCKET,
+                    _supported(_SCM_CREDENTIALS, "SCM_CREDENTIALS"),
+                    _UCRED.pack(*credential.resolved()),
+                )
+
+
+def unpack(messages: Iterable[RawControlMessage]) -> Iterator[SocketAncillaryMessages]:
+    """The known ones among ``messages``. An item that was cut off at the end of its message is left out."""
+    for level, kind, data in messages:
+        if level != socket.SOL_SOCKET:
+            continue
+        if kind == _SCM_RIGHTS:
+            yield SCMRights(fd for (fd,) in _items(_DESCRIPTOR, data))
+        elif kind == _SCM_CREDENTIALS:
+            yield SCMCredentials(SocketCredential(*item) for item in _items(_UCRED, data))
+
+
+def _items(item: struct.Struct, data: bytes) -> Iterator[tuple[int, ...]]:
+    return item.iter_unpack(data[: len(data) - len(data) % item.size])
+
+
+def descriptors_in(messages: Iterable[RawControlMessage]) -> tuple[int, ...]:
+    """All descriptors in ``messages``."""
+    return tuple(fd for record in unpack(messages) if isinstance(record, SCMRights) for fd in record.fds)
+
+
+def _supported(kind: int | None, name: str) -> int:
+    if kind is None:
+        raise NotImplementedError(f"this system has no {name} messages")
+    return kind
