@@ -14,6 +14,7 @@ from easynetwork.lowlevel.api_async.backend.anyio_backend import AnyIOBackend
 from .connect import connect_tcp, wrap_tcp_socket
 from .listeners import open_tcp_listeners
 from .tasks import finish_first, yield_first
+from .udp import connect_udp, open_udp_listeners, wrap_datagram_socket
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.datagrams import DatagramEndpoint, DatagramListener
@@ -97,7 +98,7 @@ class AsyncIOBackend(AnyIOBackend):
         local_address: tuple[str, int] | None = None,
         family: int = _socket.AF_UNSPEC,
     ) -> DatagramEndpoint:
-        _not_released()
+        return await connect_udp(self, remote_host, remote_port, local_address=local_address, family=family)
 
     async def create_udp_listeners(
         self,
@@ -106,10 +107,10 @@ class AsyncIOBackend(AnyIOBackend):
         *,
         reuse_port: bool = False,
     ) -> Sequence[DatagramListener]:
-        _not_released()
+        return await open_udp_listeners(self, host, port, reuse_port=reuse_port)
 
     async def wrap_connected_datagram_socket(self, socket: _socket.socket) -> DatagramEndpoint:
-        _not_released()
+        return wrap_datagram_socket(self, asyncio.get_running_loop(), socket)
 
     def _no_unix_sockets(self) -> NoReturn:
         _not_released()

@@ -13,7 +13,7 @@ import errno
 import socket as _socket
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from types import coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from easynetwork.exceptions import BusyResourceError
 from easynetwork.lowlevel.closing import reset_on_close, wait_until_delivered
@@ -27,8 +27,7 @@ from easynetwork.lowlevel.socket import (
 from easynetwork.lowlevel.socket_errors import stream_error
 from easynetwork.lowlevel.streams import ByteStream, GetBuffer
 
-from .readiness import watches_end_with_errors
-from .waiter import Waiter
+from .readable import Readable
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ("SocketStream", "prepared_stream", "socket_attributes")
 
 _T = TypeVar("_T")
-
-_WATCH_RENEWAL: Final = 0.1
-"""Seconds after which a read that waits makes sure that its socket is still watched, on loops that may have stopped (10 a second at most)."""
 
 
 class SocketStream(ByteStream):
@@ -51,15 +47,9 @@ class SocketStream(ByteStream):
         self._fd = sock.fileno()
         self._closing = False
         self._closed: asyncio.Future[None] | None = None
-        # One read at a time: who waits, and until when.
+        # One read at a time.
         self._recv = sock.recv
-        self._readable = Waiter(loop, self._unwatch)
-        self._watched = False
-        self._renews_watch = watches_end_with_errors(loop)
-        self._renewal: asyncio.TimerHandle | None = None
-        self._deadline: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_when = 0.0
+        self._readable = Readable(loop, self._fd)
         # One write at a time: who waits, and for what to leave.
         self._writer: asyncio.Future[None] | None = None
         self._unsent = memoryview(b"")
@@ -98,39 +88,13 @@ class SocketStream(ByteStream):
             return self._receive_at_once(read, argument)
         try:
             while True:
-                self._deadline = deadline
-                if deadline is not None:
-                    self._limit_wait(deadline)
-                if not self._watched:
-                    self._watch()
-                yield self._readable.waited_for()
+                yield self._readable.waited_for(deadline)
                 try:
                     return read(argument)
                 except (BlockingIOError, InterruptedError):
                     pass  # not ready after all, as select(2) warns
         except OSError as exc:
             raise stream_error(exc) from None
-
-    def _watch(self) -> None:
-        self._watched = True
-        if self._renews_watch:
-            self._loop.remove_reader(self._fd)  # without this uvloop complains of a watch that it has ended itself
-            if self._renewal is None:
-                self._renewal = self._loop.call_later(_WATCH_RENEWAL, self._renew_watch)
-        self._loop.add_reader(self._fd, self._readable.wake)
-
-    def _renew_watch(self) -> None:
-        """Each wait is renewed once, some time after it began; that is enough, because a watch that lives reports the next event."""
-        self._renewal = None
-        if self._readable.is_waited_for:
-            self._loop.remove_reader(self._fd)
-            self._loop.add_reader(self._fd, self._readable.wake)
-        self._watched = False  # so that the next wait is renewed as well
-
-    def _unwatch(self) -> None:
-        """Nobody waits: what comes stays in the kernel, whose window then holds the peer back."""
-        self._watched = False
-        self._loop.remove_reader(self._fd)
 
     def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
         """There is no time left to be told that data is there, but it may be there."""
@@ -144,25 +108,6 @@ class SocketStream(ByteStream):
             raise TimeoutError("no data has come yet") from None
         except OSError as exc:
             raise stream_error(exc) from None
-
-    def _limit_wait(self, deadline: float) -> None:
-        """Makes the wait end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most waits set none."""
-        self._deadline = deadline
-        if self._timer is not None:
-            if self._timer_when <= deadline:
-                return
-            self._timer.cancel()
-        self._timer_when = deadline
-        self._timer = self._loop.call_at(deadline, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        if self._deadline is None:
-            return
-        if self._loop.time() < self._deadline:
-            self._limit_wait(self._deadline)
-        else:
-            self._readable.wake_soon(TimeoutError("no data came in time"))
 
     # sending
 
@@ -260,13 +205,9 @@ class SocketStream(ByteStream):
     def _release(self) -> None:
         """Gives the descriptor back, after telling the loop."""
         if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._fd)
+            self._readable.stop(_closed_error())
             self._loop.remove_writer(self._fd)
             self._socket.close()
-        for timer in (self._timer, self._renewal):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._renewal = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 

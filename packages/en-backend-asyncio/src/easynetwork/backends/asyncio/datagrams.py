@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datagram sockets, owned by us and watched by the event loop.
+
+The loops' own datagram transports read one datagram for each question to the selector, into a fresh buffer of 256 KiB. Here a receive tries the socket
+first, so a burst of datagrams costs one question, and only one that finds nothing waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import mmap
+import socket as _socket
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from time import monotonic
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
+from easynetwork.lowlevel.datagrams import SEND_TIMEOUT, ControlDatagramEndpoint, ControlDatagramListener
+from easynetwork.lowlevel.socket import INETSocketAttribute, new_socket_address
+from easynetwork.lowlevel.socket_errors import UNREACHED_PEER
+from easynetwork.lowlevel.streams import ClosedListenerError, RawControlMessage
+
+from .readable import Readable
+from .sockets import socket_attributes
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.unix_files import SocketFile
+
+__all__ = ("SocketDatagramEndpoint", "SocketDatagramListener")
+
+_T = TypeVar("_T")
+_Message = tuple[bytes, list[RawControlMessage], int, Any]
+_Data = bytes | bytearray | memoryview
+
+_TURN: Final = 0.002
+"""Seconds after which a task that finds datagram after datagram lets the others run."""
+
+_LARGEST_UDP: Final = 65536
+"""Bytes: more than any UDP datagram has (RFC 768)."""
+
+_LARGEST_UNIX: Final = 524288
+"""Bytes: more than a Unix datagram has with the socket buffers that Linux gives to programs without privileges (net.core.wmem_max)."""
+
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05  # what a full peer costs is 20 calls a second
+
+_FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
+
+_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+_AF_UNIX: Final[int | None] = getattr(_socket, "AF_UNIX", None)
+
+
+class _SocketDatagrams:
+    """What both have in common.
+
+    Args:
+        sock: a bound or connected, non-blocking UDP or Unix socket, which belongs to this object from now on.
+        file: what to remove when it is closed.
+        send_timeout: seconds after which a peer whose queue stays full is given up.
+    """
+
+    _ignored_errors: frozenset[int] = frozenset()
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        loop: asyncio.AbstractEventLoop,
+        sock: _socket.socket,
+        file: SocketFile | None = None,
+        *,
+        send_timeout: float = SEND_TIMEOUT,
+    ) -> None:
+        self._backend = backend
+        self._loop = loop
+        self._socket = sock
+        self._file = file
+        self._send_timeout = send_timeout
+        self._closing = False
+        self._is_unix = sock.family == _AF_UNIX
+        self._readable = Readable(loop, sock.fileno())
+        self._turn_ends = 0.0
+        self._recvmsg: Callable[[int], _Message] = _UnixMessages(sock).recvmsg if self._is_unix else self._recvmsg_udp
+        self._sendmsg: Callable[..., object] = getattr(sock, "sendmsg", _no_control_messages)
+
+    def backend(self) -> AsyncBackend:
+        return self._backend
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return socket_attributes(self._socket)
+
+    async def aclose(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._readable.stop(self._closed_error())
+        self._socket.close()
+        if self._file is not None:
+            self._file.remove()
+
+    def _closed_error(self) -> OSError:
+        return OSError(errno.EBADF, "the socket was closed on this side")
+
+    # receiving
+
+    @coroutine  # and no `async def`, as in SocketStream
+    def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> Generator[Any, None, _T]:
+        my_turn = monotonic() < self._turn_ends
+        while True:
+            if my_turn:
+                try:
+                    return read(size)
+                except OSError as exc:
+                    if not isinstance(exc, (BlockingIOError, InterruptedError)):
+                        self._check_received(exc)
+                        continue
+            if self._closing:
+                raise self._closed_error()
+            if deadline is not None and deadline <= self._loop.time():
+                yield  # the other tasks' turn: a handler may ask like this for ever
+                return self._receive_at_once(read, size)
+            yield self._readable.waited_for(deadline)
+            self._turn_ends = monotonic() + _TURN
+            my_turn = True
+
+    def _receive_at_once(self, read: Callable[[int], _T], size: int) -> _T:
+        """There is no time left to be told that a datagram is there, but it may be there."""
+        if self._readable.is_waited_for:
+            raise BusyResourceError("another task is receiving from this socket")
+        while True:
+            try:
+                return read(size)
+            except (BlockingIOError, InterruptedError):
+                raise TimeoutError("no datagram has come yet") from None
+            except OSError as exc:
+                self._check_received(exc)
+
+    def _check_received(self, error: OSError) -> None:
+        """Raises what has to be known."""
+        if self._closing:
+            raise self._closed_error() from None
+        self._readable.renew_watch()
+        if error.errno not in self._ignored_errors:
+            raise error
+
+    def _recvmsg_udp(self, control_bufsize: int) -> _Message:
+        return self._socket.recvmsg(_LARGEST_UDP, control_bufsize, _CLOSE_ON_EXEC)
+
+    # sending
+
+    async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
+        """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
+        gives_up = self._loop.time() + self._send_timeout
+        pause = _FIRST_PAUSE
+        while self._loop.time() < gives_up:
+            await asyncio.sleep(pause)
+            if send_nowait(*arguments):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self._send_timeout:g} seconds")
+
+
+class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
+    """A `ControlDatagramListener` over a bound socket."""
+
+    _ignored_errors = UNREACHED_PEER
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        loop: asyncio.AbstractEventLoop,
+        sock: _socket.socket,
+        file: SocketFile | None = None,
+        *,
+        send_timeout: float = SEND_TIMEOUT,
+    ) -> None:
+        super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
+        self._sendto = sock.sendto
+        self._read: Callable[[int], tuple[bytes, Any]] = self._recvfrom_unix if self._is_unix else sock.recvfrom
+
+    def _closed_error(self) -> OSError:
+        return ClosedListenerError(errno.EBADF, "the listener is closed")
+
+    def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
+        return self._receive(self._read, _LARGEST_UDP, deadline)
+
+    def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, _Message]:
+        return self._receive(self._recvmsg, control_bufsize, deadline)
+
+    def _recvfrom_unix(self, _: int) -> tuple[bytes, Any]:
+        data, _messages, flags, address = self._recvmsg(0)
+        _check_whole(flags)
+        return data, address
+
+    def send_nowait(self, data: _Data, address: Any) -> bool:
+        try:
+            self._sendto(data, address)
+        except OSError as exc:
+            return self._send_again(exc, self._sendto, data, address)
+        return True
+
+    def send_message_nowait(self, data: _Data, messages: Sequence[RawControlMessage], address: Any) -> bool:
+        try:
+            self._sendmsg((data,), messages, 0, address)
+        except OSError as exc:
+            return self._send_again(exc, self._sendmsg, (data,), messages, 0, address)
+        return True
+
+    def _send_again(self, error: OSError, send: Callable[..., object], *arguments: Any) -> bool:
+        """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7)); the second one is our own."""
+        if error.errno in UNREACHED_PEER and not self._is_unix:
+            try:
+                send(*arguments)
+            except OSError as exc:
+                error = exc
+            else:
+                return True
+        if error.errno in _FULL:
+            return False
+        raise self._closed_error() if self._closing else error
+
+    async def send(self, data: _Data, address: Any) -> None:
+        if not self.send_nowait(data, address):
+            await self._send_later(self.send_nowait, data, address)
+
+    async def send_message(self, data: _Data, messages: Sequence[RawControlMessage], address: Any) -> None:
+        if not self.send_message_nowait(data, messages, address):
+            await self._send_later(self.send_message_nowait, data, messages, address)
+
+
+class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
+    """A `ControlDatagramEndpoint` over a connected socket."""
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        loop: asyncio.AbstractEventLoop,
+        sock: _socket.socket,
+        file: SocketFile | None = None,
+        *,
+        send_timeout: float = SEND_TIMEOUT,
+    ) -> None:
+        super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
+        self._read: Callable[[int], bytes] = self._recv_unix if self._is_unix else sock.recv
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        sock = self._socket
+        return {
+            **super().extra_attributes,
+            INETSocketAttribute.peername: lambda: new_socket_address(sock.getpeername(), sock.family),
+        }
+
+    def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
+        return self._receive(self._read, _LARGEST_UDP, deadline)
+
+    def receive_message(
+        self, control_bufsize: int, deadline: float | None = None
+    ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int]]:
+        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)
+
+    def _recvmsg_of_peer(self, control_bufsize: int) -> tuple[bytes, list[RawControlMessage], int]:
+        return self._recvmsg(control_bufsize)[:3]
+
+    def _recv_unix(self, _: int) -> bytes:
+        data, _messages, flags, _address = self._recvmsg(0)
+        _check_whole(flags)
+        return data
+
+    async def send(self, data: _Data) -> None:
+        if not self._send_nowait(self._socket.send, data):
+            await self._send_later(self._send_nowait, self._socket.send, data)
+
+    async def send_message(self, data: _Data, messages: Sequence[RawControlMessage]) -> None:
+        if not self._send_nowait(self._sendmsg, (data,), messages):
+            await self._send_later(self._send_nowait, self._sendmsg, (data,), messages)
+
+    def _send_nowait(self, send: Callable[..., object], *arguments: Any) -> bool:
+        try:
+            send(*arguments)
+        except OSError as exc:
+            if exc.errno in _FULL:
+                return False
+            raise self._closed_error() if self._closing else exc from None
+        return True
+
+
+class _UnixMessages:
+    """Reads of a Unix socket, whose datagrams are bounded by nothing but the sender's buffer."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self._socket = sock
+        self._buffer: memoryview | None = None
+
+    def recvmsg(self, control_bufsize: int) -> _Message:
+        buffer = self._buffer
+        if buffer is None:
+            # Its pages take no memory until a datagram has touched them; a bytearray would be filled with zeros.
+            pages = mmap.mmap(-1, _LARGEST_UNIX, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            buffer = self._buffer = memoryview(pages)
+        size, messages, flags, address = self._socket.recvmsg_into((buffer,), control_bufsize, _CLOSE_ON_EXEC)
+        return bytes(buffer[:size]), messages, flags, address
+
+
+def _check_whole(flags: int) -> None:
+    if flags & _socket.MSG_TRUNC:
+        raise OSError(errno.EMSGSIZE, f"a datagram of more than {_LARGEST_UNIX} bytes was cut off, and is lost")
+
+
+def _no_control_messages(*_: object) -> NoReturn:
+    raise UnsupportedOperation("control messages are not supported on this platform")

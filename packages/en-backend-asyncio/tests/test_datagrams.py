@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import sys
+
+import pytest
+
+from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.exceptions import BusyResourceError, TypedAttributeLookupError
+from easynetwork.lowlevel.datagrams import ControlDatagramListener, DatagramEndpoint, DatagramListener
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
+from easynetwork.lowlevel.streams import ClosedListenerError
+from easynetwork.lowlevel.testing import check_datagram_endpoint, check_datagram_listener
+
+pytestmark = pytest.mark.anyio
+
+# ip(7) on Linux; Python 3.11 has no names for them.
+IP_PKTINFO = 8
+IP_RECVERR = 11
+
+
+async def listen(backend: AsyncIOBackend, host: str = "127.0.0.1") -> DatagramListener:
+    (listener,) = await backend.create_udp_listeners(host, 0)
+    return listener
+
+
+async def connect(listener: DatagramListener) -> DatagramEndpoint:
+    address = listener.extra(INETSocketAttribute.sockname)
+    return await listener.backend().create_udp_endpoint(address.host, address.port)
+
+
+def udp_pair() -> tuple[socket.socket, socket.socket]:
+    pair = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+    for sock in pair:
+        sock.bind(("127.0.0.1", 0))
+    pair[0].connect(pair[1].getsockname())
+    pair[1].connect(pair[0].getsockname())
+    return pair
+
+
+async def make_pair(backend: AsyncIOBackend) -> tuple[DatagramEndpoint, DatagramEndpoint]:
+    ours, theirs = udp_pair()
+    return await backend.wrap_connected_datagram_socket(ours), await backend.wrap_connected_datagram_socket(theirs)
+
+
+async def test_udp_endpoints_pass_the_examination(backend: AsyncIOBackend) -> None:
+    await check_datagram_endpoint(backend, lambda: make_pair(backend))
+
+
+async def test_udp_listeners_pass_the_examination(backend: AsyncIOBackend) -> None:
+    await check_datagram_listener(backend, lambda: listen(backend), connect)
+
+
+async def test_only_endpoints_have_a_peer(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    endpoint = await connect(listener)
+
+    assert endpoint.extra(INETSocketAttribute.peername) == listener.extra(INETSocketAttribute.sockname)
+    assert isinstance(endpoint.extra(INETSocketAttribute.sockname), IPv4SocketAddress)
+    with pytest.raises(TypedAttributeLookupError):
+        listener.extra(INETSocketAttribute.peername)
+    await endpoint.aclose()
+    await listener.aclose()
+
+
+async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    endpoint = await connect(listener)
+    await listener.aclose()
+
+    for _ in range(3):  # uvloop stops watching at the first
+        await endpoint.send(b"x")
+        with pytest.raises(ConnectionRefusedError):
+            await endpoint.receive(backend.current_time() + 5)
+    await endpoint.aclose()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells unconnected sockets of ICMP errors")
+async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    gone, peer = await connect(listener), await connect(listener)
+    await gone.send(b"x")
+    _, nowhere = await listener.receive()
+    await gone.aclose()
+    somewhere = peer.extra(INETSocketAttribute.sockname)
+
+    for _ in range(3):
+        assert listener.send_nowait(b"lost", nowhere)
+        assert listener.send_nowait(b"found", somewhere)  # the error that is pending is not its own
+        assert await peer.receive(backend.current_time() + 5) == b"found"
+        assert listener.send_nowait(b"lost", nowhere)
+        await peer.send(b"y")
+        assert (await listener.receive(backend.current_time() + 5))[0] == b"y"
+    with pytest.raises(TimeoutError):
+        await listener.receive(backend.current_time() + 0.02)
+    await peer.aclose()
+    await listener.aclose()
+
+
+async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    peer = await connect(listener)
+    await peer.send(b"x")
+    received = turns = 0
+
+    async def echo_to_itself() -> None:
+        nonlocal received
+        while turns < 3:
+            data, _ = await listener.receive()
+            received += 1
+            await peer.send(data)
+
+    async with backend.create_task_group() as tasks:
+        await tasks.start(echo_to_itself)
+        for _ in range(3):
+            await backend.coro_yield()
+            turns += 1
+
+    assert received > 3
+    await peer.aclose()
+    await listener.aclose()
+
+
+async def test_two_receivers_are_one_too_many(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(listener.receive)
+        await backend.coro_yield()
+        for deadline in (None, 0):
+            with pytest.raises(BusyResourceError):
+                await listener.receive(deadline)
+        task.cancel()
+    await listener.aclose()
+
+
+async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    async with backend.create_task_group() as tasks:
+
+        async def receive() -> None:
+            with pytest.raises(ClosedListenerError):
+                await listener.receive()
+
+        await tasks.start(receive)
+        await backend.coro_yield()
+        await listener.aclose()
+
+    for deadline in (None, 0):
+        with pytest.raises(ClosedListenerError):
+            await listener.receive(deadline)
+
+
+async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    port = listener.extra(INETSocketAttribute.sockname).port
+    endpoint = await backend.create_udp_endpoint(
+        "localhost", port, local_address=("127.0.0.5", 0), family=socket.AF_INET
+    )
+    await endpoint.send(b"x")
+
+    assert (await listener.receive())[1][0] == "127.0.0.5"
+    await endpoint.aclose()
+    await listener.aclose()
+
+
+async def test_an_address_that_cannot_be_reached_is_named(backend: AsyncIOBackend) -> None:
+    with pytest.raises(OSError, match="255.255.255.255"):
+        await backend.create_udp_endpoint("255.255.255.255", 9)
+    with pytest.raises(OSError, match="same family"):
+        await backend.create_udp_endpoint("127.0.0.1", 9, local_address=("::1", 0))
+
+
+async def test_one_port_serves_all_addresses_and_is_not_shared(backend: AsyncIOBackend) -> None:
+    listeners = await backend.create_udp_listeners(["127.0.0.1", "127.0.0.2"], 0)
+    first, second = (listener.extra(INETSocketAttribute.sockname) for listener in listeners)
+    assert first.port == second.port
+
+    with pytest.raises(OSError, match=f"127.0.0.2.*{first.port}") as caught:
+        await backend.create_udp_listeners(["127.0.0.3", "127.0.0.2"], first.port)
+
+    assert caught.value.errno == errno.EADDRINUSE
+    for listener in listeners:
+        await listener.aclose()
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
+async def test_a_port_is_shared_on_demand(backend: AsyncIOBackend) -> None:
+    (first,) = await backend.create_udp_listeners("127.0.0.1", 0, reuse_port=True)
+    port = first.extra(INETSocketAttribute.sockname).port
+    (second,) = await backend.create_udp_listeners("127.0.0.1", port, reuse_port=True)
+
+    assert second.extra(INETSocketAttribute.sockname).port == port
+    await first.aclose()
+    await second.aclose()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no dual stack here")
+async def test_two_colons_alone_take_both_families(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend, "::")
+    port = listener.extra(INETSocketAttribute.sockname).port
+    for host in ("127.0.0.1", "::1"):
+        endpoint = await backend.create_udp_endpoint(host, port)
+        await endpoint.send(b"x")
+        _, address = await listener.receive()
+        await listener.send(b"y", address)
+        assert await endpoint.receive() == b"y"
+        await endpoint.aclose()
+    await listener.aclose()
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+async def test_all_interfaces_are_a_socket_for_each_family(backend: AsyncIOBackend) -> None:
+    listeners = await backend.create_udp_listeners(None, 0)
+
+    families = {listener.extra(INETSocketAttribute.family) for listener in listeners}
+    for listener in listeners:
+        await listener.aclose()
+    assert families == {socket.AF_INET, socket.AF_INET6}
+
+
+async def test_what_is_no_connected_datagram_socket_is_refused(backend: AsyncIOBackend) -> None:
+    with socket.socket() as tcp, pytest.raises(ValueError, match="datagram"):
+        await backend.wrap_connected_datagram_socket(tcp)
+    with socket.socket(type=socket.SOCK_DGRAM) as alone, pytest.raises(OSError) as caught:  # noqa: PT011  # see below
+        await backend.wrap_connected_datagram_socket(alone)
+    assert caught.value.errno == errno.ENOTCONN
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the option has other numbers elsewhere")
+async def test_control_messages_come_with_their_datagram(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend, "0.0.0.0")
+    assert isinstance(listener, ControlDatagramListener)
+    listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    port = listener.extra(INETSocketAttribute.sockname).port
+    endpoint = await backend.create_udp_endpoint("127.0.0.7", port)
+    await endpoint.send(b"question")
+    data, messages, flags, address = await listener.receive_message(100)
+
+    assert (data, flags) == (b"question", 0)
+    assert [message[:2] for message in messages] == [(socket.IPPROTO_IP, IP_PKTINFO)]
+    await listener.send_message(b"answer", messages, address)
+    assert await endpoint.receive() == b"answer"  # a connected socket hears its peer's address alone
+    await endpoint.aclose()
+    await listener.aclose()
+
+
+async def test_a_task_that_is_cancelled_before_it_receives_takes_nothing(backend: AsyncIOBackend) -> None:
+    listener = await listen(backend)
+    peer = await connect(listener)
+    await peer.send(b"x")
+    task = asyncio.ensure_future(listener.receive())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (await listener.receive())[0] == b"x"
+    await peer.aclose()
+    await listener.aclose()
