@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outgoing TCP connections without an event loop: Happy Eyeballs (RFC 8305) over one selector."""
+"""Outgoing TCP connections without an event loop: Happy Eyeballs (RFC 8305) over one selector. For UDP the first address will do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from easynetwork.lowlevel.happy_eyeballs import (
 
 from ._time_limits import LONGEST_POLL, deadline_after
 
-__all__ = ("connect_tcp",)
+__all__ = ("connect_tcp", "connect_udp")
 
 _IN_PROGRESS: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
 
@@ -41,15 +41,59 @@ def connect_tcp(
         TimeoutError: no address has answered within ``timeout`` seconds (the resolution of the name is not counted).
         OSError: the host is unknown, or no address of it could be connected to.
     """
-    remote: list[AddressInfo] = list(_socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM))
-    local: dict[int, Any] = {}
-    if local_address is not None:
-        infos = _socket.getaddrinfo(*local_address, type=_socket.SOCK_STREAM, flags=_socket.AI_PASSIVE)
-        local = {family: address for family, _, _, _, address in reversed(infos)}
-        remote = [info for info in remote if info[0] in local]
+    remote, local = _resolve(host, port, _socket.SOCK_STREAM, local_address)
     delay = CONNECTION_ATTEMPT_DELAY if happy_eyeballs_delay is None else happy_eyeballs_delay
     with _Race(local, delay) as race:
         return race.run(interleave_families(remote), deadline_after(timeout))
+
+
+def connect_udp(
+    host: str,
+    port: int,
+    *,
+    local_address: tuple[str, int] | None = None,
+    family: int = _socket.AF_UNSPEC,
+) -> _socket.socket:
+    """Makes a socket that exchanges datagrams with the first address of ``host`` that this host can send to.
+
+    Raises:
+        OSError: the host is unknown, or there is no such address.
+    """
+    remote, local = _resolve(host, port, _socket.SOCK_DGRAM, local_address, family)
+    failures: list[tuple[AddressInfo, OSError]] = []
+    for info in remote:
+        with contextlib.ExitStack() as stack:
+            try:
+                sock = stack.enter_context(_bound_socket(info, local))
+                sock.connect(info[4])
+            except OSError as exc:
+                failures.append((info, exc))
+            else:
+                stack.pop_all()
+                return sock
+    raise failure_of_all(failures)
+
+
+def _resolve(
+    host: str, port: int, kind: int, local_address: tuple[str, int] | None, family: int = _socket.AF_UNSPEC
+) -> tuple[list[AddressInfo], dict[int, Any]]:
+    """Where to connect to, and for each family from where, if that was asked for."""
+    remote: list[AddressInfo] = list(_socket.getaddrinfo(host, port, type=kind, family=family))
+    if local_address is None:
+        return remote, {}
+    infos = _socket.getaddrinfo(*local_address, type=kind, family=family, flags=_socket.AI_PASSIVE)
+    local: dict[int, Any] = {info[0]: info[4] for info in reversed(infos)}
+    return [info for info in remote if info[0] in local], local
+
+
+def _bound_socket(info: AddressInfo, local: dict[int, Any]) -> _socket.socket:
+    family, kind, proto, _, _ = info
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(_socket.socket(family, kind, proto))
+        if family in local:
+            sock.bind(local[family])
+        stack.pop_all()
+        return sock
 
 
 class _Race:
@@ -86,15 +130,12 @@ class _Race:
         raise failure_of_all(self._failures)
 
     def _start(self, info: AddressInfo) -> None:
-        family, kind, proto, _, address = info
         self._next_start = time.monotonic() + self._delay
         with contextlib.ExitStack() as stack:
             try:
-                sock = stack.enter_context(_socket.socket(family, kind, proto))
+                sock = stack.enter_context(_bound_socket(info, self._local))
                 sock.setblocking(False)
-                if family in self._local:
-                    sock.bind(self._local[family])
-                _raise_for(sock.connect_ex(address))
+                _raise_for(sock.connect_ex(info[4]))
             except OSError as exc:
                 self._fail(info, exc)
                 return

@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import threading
-import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from easynetwork.exceptions import ClientClosedError, TruncatedStreamError
-from easynetwork.lowlevel.socket import ISocket, SocketProxy
+from easynetwork.exceptions import TruncatedStreamError
 from easynetwork.protocol.encoders import encoder_crashed, make_encoder
-from easynetwork.protocol.receivers import NEED_DATA, make_receiver
+from easynetwork.protocol.receivers import NEED_DATA, NeedData, make_receiver
 
+from ._blocking_client import BlockingClient
 from ._blocking_stream import BlockingByteStream
-from ._time_limits import deadline_after, remaining
-from .abc import AbstractNetworkClient
+from ._time_limits import deadline_after
 
 if TYPE_CHECKING:
     from easynetwork.protocol import AnyStreamProtocolType
@@ -26,46 +22,29 @@ __all__ = ("StreamClientCore",)
 
 _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
+_StreamT = TypeVar("_StreamT", bound=BlockingByteStream)
 
 
-class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
+class StreamClientCore(BlockingClient[_SentT, _ReceivedT, _StreamT]):
     """All of a blocking stream client but its address family."""
 
     def __init__(
         self,
-        stream: BlockingByteStream,
+        stream: _StreamT,
         protocol: AnyStreamProtocolType[_SentT, _ReceivedT],
         max_recv_size: int,
     ) -> None:
         self._encode = make_encoder(protocol)
         self._receiver = make_receiver(protocol, max_recv_size)
+        self._next_packet: Callable[[], _ReceivedT | NeedData] = self._receiver.next_packet
         self._max_recv_size = max_recv_size
-        self._send_lock = threading.Lock()
-        self._receive_lock = threading.Lock()
-        self._close_lock = threading.Lock()
-        self._closing = False
         self._eof_sent = False
-        self._socket_view = SocketProxy(stream.socket)
-        self._stream = stream
-
-    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
-        stream: BlockingByteStream | None = getattr(self, "_stream", None)
-        if stream is not None and not self._closing:
-            _warn(f"unclosed client {self!r}", ResourceWarning, source=self)
-            stream.abort()
-
-    @property
-    def socket(self) -> ISocket:
-        """A view of the socket, for options and the like."""
-        return self._socket_view
-
-    def fileno(self) -> int:
-        return self._stream.socket.fileno()
-
-    def is_closed(self) -> bool:
-        return self._closing
+        super().__init__(stream)
 
     def send_packet(self, packet: _SentT, *, timeout: float | None = None) -> None:
+        self._send_through(self._transport.send, packet, timeout)
+
+    def _send_through(self, send: Callable[[bytes, float], None], packet: _SentT, timeout: float | None) -> None:
         deadline = deadline_after(timeout)
         self._check_open()
         try:
@@ -75,7 +54,7 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         with self._turn(self._send_lock, deadline):
             if self._eof_sent:
                 raise RuntimeError("send_eof() was called: nothing more can be sent")
-            self._stream.send(data, deadline)
+            send(data, deadline)
 
     def send_eof(self) -> None:
         """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
@@ -86,13 +65,16 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         """
         with self._turn(self._send_lock, math.inf):
             if not self._eof_sent:
-                self._stream.send_eof()
+                self._transport.send_eof()
                 self._eof_sent = True
 
     def recv_packet(self, *, timeout: float | None = None) -> _ReceivedT:
+        return self._receive_through(self._next_packet, timeout)
+
+    def _receive_through(self, next_packet: Callable[[], _ReceivedT | NeedData], timeout: float | None) -> _ReceivedT:
         deadline = deadline_after(timeout)
         with self._turn(self._receive_lock, deadline):
-            while (packet := self._receiver.next_packet()) is NEED_DATA:
+            while (packet := next_packet()) is NEED_DATA:
                 self._read(deadline)
             return packet
 
@@ -100,7 +82,7 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         if self._receiver.ended:
             raise ConnectionAbortedError("nothing can be read after the bad data that came before")
         try:
-            data = self._stream.receive(self._max_recv_size, deadline)
+            data = self._transport.receive(self._max_recv_size, deadline)
         except TruncatedStreamError:
             raise
         except ConnectionError as exc:
@@ -113,48 +95,3 @@ class StreamClientCore(AbstractNetworkClient[_SentT, _ReceivedT]):
         if self._receiver.has_partial_frame:
             return TruncatedStreamError(f"{what} in the middle of a packet")
         return ConnectionAbortedError(what)
-
-    @contextlib.contextmanager
-    def _turn(self, lock: threading.Lock, deadline: float) -> Generator[None, None, None]:
-        """Waits until other threads are done with the same thing; that counts into the time-out."""
-        left = remaining(deadline)
-        if not lock.acquire(timeout=-1 if left is None else left):
-            raise TimeoutError("another thread kept the client busy")
-        try:
-            self._check_open()
-            try:
-                yield
-            except ConnectionError:
-                self._check_open()  # another thread closed the client meanwhile
-                raise
-        finally:
-            lock.release()
-
-    def _check_open(self) -> None:
-        if self._closing:
-            raise ClientClosedError("the client is closed")
-
-    def close(self) -> None:
-        with self._close_lock:
-            if not self._closing:
-                self._closing = True
-                self._close_stream()
-
-    def _close_stream(self) -> None:
-        nobody_sends = self._send_lock.acquire(blocking=False)
-        nobody_receives = self._receive_lock.acquire(blocking=False)
-        try:
-            if nobody_sends:
-                self._stream.finish(wait=nobody_receives)
-            else:
-                self._stream.break_off()  # the packet is cut
-        finally:
-            # Threads that waited are woken, and leave; new ones find the client closed.
-            self._stream.interrupt()
-            if not nobody_sends:
-                self._send_lock.acquire()
-            if not nobody_receives:
-                self._receive_lock.acquire()
-            self._stream.close()
-            self._send_lock.release()
-            self._receive_lock.release()

@@ -8,19 +8,14 @@ import ssl as _ssl
 from typing import TYPE_CHECKING, TypeVar
 
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
-from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress, ISocket
 from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.tls import TLSStream
 
-from ._stream_arguments import (
-    ClientTLS,
-    check_max_recv_size,
-    check_protocol,
-    closed_on_error,
-    split_address_or_socket,
-)
+from ._arguments import check_max_recv_size, check_stream_protocol, closed_on_error, inet_address_or_socket
+from ._names import HasInetAddresses
 from ._stream_async import AsyncStreamClientCore
 from ._time_limits import check_seconds
+from ._tls_arguments import ClientTLS
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -33,7 +28,7 @@ _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
 
 
-class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT]):
+class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT, ByteStream], HasInetAddresses):
     """Speaks a protocol over one TCP connection.
 
     Args:
@@ -74,8 +69,8 @@ class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT]):
         happy_eyeballs_delay: float | None = None,
     ) -> None:
         with closed_on_error(address_or_socket):
-            address, sock = split_address_or_socket(address_or_socket)
-            check_protocol(protocol)
+            address, sock = inet_address_or_socket(address_or_socket, _socket.SOCK_STREAM)
+            check_stream_protocol(protocol)
             if happy_eyeballs_delay is not None:
                 check_seconds("happy_eyeballs_delay", happy_eyeballs_delay)
             loop_adapter = ensure_backend(backend)
@@ -102,36 +97,4 @@ class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT]):
                     stream, tls.options, server_side=False, server_hostname=tls.server_hostname
                 )
 
-            super().__init__(loop_adapter, connect, protocol, check_max_recv_size(max_recv_size))
-            self._given_socket = sock
-
-    async def aclose(self) -> None:
-        try:
-            await super().aclose()
-        finally:
-            # An attempt that is being given up closes the socket itself, after telling the event loop.
-            if self._given_socket is not None and self._connecting is None:
-                self._given_socket.close()
-
-    @property
-    def socket(self) -> ISocket:
-        """A view of the socket, for options and the like. `AttributeError` before the connection is made."""
-        if self._stream is None:
-            raise AttributeError("socket: the client is not connected yet")
-        return self._extra(INETSocketAttribute.socket)  # type: ignore[no-any-return]
-
-    def get_local_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
-        """This side of the connection.
-
-        Raises:
-            OSError: there is no connection (``ENOTCONN``), or not any more.
-        """
-        return self._extra(INETSocketAttribute.sockname)  # type: ignore[no-any-return]
-
-    def get_remote_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
-        """The peer's side of the connection.
-
-        Raises:
-            OSError: there is no connection (``ENOTCONN``), or not any more.
-        """
-        return self._extra(INETSocketAttribute.peername)  # type: ignore[no-any-return]
+            super().__init__(loop_adapter, connect, sock, protocol, check_max_recv_size(max_recv_size))

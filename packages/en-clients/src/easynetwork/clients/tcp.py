@@ -6,28 +6,18 @@ from __future__ import annotations
 import contextlib
 import socket as _socket
 import ssl as _ssl
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from easynetwork.lowlevel.socket import (
-    IPv4SocketAddress,
-    IPv6SocketAddress,
-    new_socket_address,
-    set_tcp_keepalive,
-    set_tcp_nodelay,
-)
+from easynetwork.lowlevel.socket import set_tcp_keepalive, set_tcp_nodelay
 
+from ._arguments import check_max_recv_size, check_stream_protocol, closed_on_error, inet_address_or_socket
 from ._blocking_connect import connect_tcp
 from ._blocking_stream import BlockingByteStream, BlockingSocketStream
 from ._blocking_tls import BlockingTLSStream
-from ._stream_arguments import (
-    ClientTLS,
-    check_max_recv_size,
-    check_protocol,
-    closed_on_error,
-    split_address_or_socket,
-)
+from ._names import HasInetAddresses
 from ._stream_blocking import StreamClientCore
 from ._time_limits import check_seconds
+from ._tls_arguments import ClientTLS
 
 if TYPE_CHECKING:
     from easynetwork.protocol import AnyStreamProtocolType
@@ -38,7 +28,7 @@ _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
 
 
-class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
+class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT, BlockingByteStream], HasInetAddresses):
     """Speaks a protocol over one TCP connection, which the constructor makes.
 
     Args:
@@ -83,8 +73,8 @@ class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
         happy_eyeballs_delay: float | None = None,
     ) -> None:
         with closed_on_error(address_or_socket):
-            address, sock = split_address_or_socket(address_or_socket)
-            check_protocol(protocol)
+            address, sock = inet_address_or_socket(address_or_socket, _socket.SOCK_STREAM)
+            check_stream_protocol(protocol)
             max_recv_size = check_max_recv_size(max_recv_size)
             check_seconds("retry_interval", retry_interval, zero=False)
             if connect_timeout is not None:
@@ -108,17 +98,7 @@ class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT]):
                     happy_eyeballs_delay=happy_eyeballs_delay,
                 )
         with closed_on_error(sock):
-            self._local_address = _inet_address(sock.getsockname(), sock)
-            self._remote_address = _inet_address(sock.getpeername(), sock)
             super().__init__(_open_stream(sock, tls, retry_interval), protocol, max_recv_size)
-
-    def get_local_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
-        """This side of the connection."""
-        return self._local_address
-
-    def get_remote_address(self) -> IPv4SocketAddress | IPv6SocketAddress:
-        """The peer's side of the connection."""
-        return self._remote_address
 
 
 def _open_stream(sock: _socket.socket, tls: ClientTLS | None, longest_wait: float) -> BlockingByteStream:
@@ -129,7 +109,3 @@ def _open_stream(sock: _socket.socket, tls: ClientTLS | None, longest_wait: floa
     if tls is None:
         return stream
     return BlockingTLSStream.handshake(stream, tls.options, tls.server_hostname)
-
-
-def _inet_address(address: tuple[object, ...], sock: _socket.socket) -> IPv4SocketAddress | IPv6SocketAddress:
-    return cast("IPv4SocketAddress | IPv6SocketAddress", new_socket_address(address, sock.family))
