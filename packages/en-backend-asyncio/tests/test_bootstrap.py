@@ -3,13 +3,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from typing import Any
 
 import pytest
 
 from easynetwork.backends.asyncio import AsyncIOBackend
-from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend, new_builtin_backend
 
@@ -87,20 +85,6 @@ def test_ctrl_c_cancels_the_program(backend: AsyncBackend, runner_options: dict[
         backend.bootstrap(main, runner_options=runner_options)
 
     assert ended == ["in order"]
-
-
-def test_udp_and_unix_sockets_say_that_they_are_not_here(backend: AsyncBackend) -> None:
-    async def main() -> None:
-        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
-            await backend.create_udp_listeners(None, 0)
-        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
-            await backend.create_udp_endpoint("127.0.0.1", 9)
-        with pytest.raises(UnsupportedOperation, match="en-backend-asyncio"):
-            await backend.create_unix_stream_connection("/nowhere")
-        with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(UnsupportedOperation, match="en-backend"):
-            await backend.wrap_connected_datagram_socket(sock)
-
-    backend.bootstrap(main)
 
 
 def closed(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:

@@ -168,7 +168,7 @@ async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncIOBa
 
 
 async def test_an_address_that_cannot_be_reached_is_named(backend: AsyncIOBackend) -> None:
-    with pytest.raises(OSError, match="255.255.255.255"):
+    with pytest.raises(OSError, match=r"255\.255"):
         await backend.create_udp_endpoint("255.255.255.255", 9)
     with pytest.raises(OSError, match="same family"):
         await backend.create_udp_endpoint("127.0.0.1", 9, local_address=("::1", 0))
@@ -240,7 +240,8 @@ async def test_control_messages_come_with_their_datagram(backend: AsyncIOBackend
     await endpoint.send(b"question")
     data, messages, flags, address = await listener.receive_message(100)
 
-    assert (data, flags) == (b"question", 0)
+    assert data == b"question"
+    assert not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
     assert [message[:2] for message in messages] == [(socket.IPPROTO_IP, IP_PKTINFO)]
     await listener.send_message(b"answer", messages, address)
     assert await endpoint.receive() == b"answer"  # a connected socket hears its peer's address alone
