@@ -140,7 +140,15 @@ def test_impossible_descriptors_are_value_errors(values: list[int]) -> None:
         SocketAncillary().add_fds(values)
 
 
-@pytest.mark.parametrize("value", [(1, 2, 3), None, SocketCredential(True), SocketCredential(gid="1")])  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1, 2, 3),
+        None,
+        SocketCredential(True),
+        SocketCredential(gid="1"),  # type: ignore[arg-type]  # the error to be found
+    ],
+)
 def test_what_is_no_credential_is_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError, match="credentials"):
         SocketAncillary().add_creds([value])

@@ -5,6 +5,8 @@ import contextlib
 import socket
 import struct
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +30,7 @@ ipv6 = st.builds(
 )
 
 
-def ask(sock: socket.socket, client: socket.socket, destination: str) -> tuple[IPv4PacketInfo | IPv6PacketInfo, object]:
+def ask(sock: socket.socket, client: socket.socket, destination: str) -> tuple[IPv4PacketInfo | IPv6PacketInfo, Any]:
     """Sends a question to ``destination``; returns the packet information and the asker."""
     client.sendto(b"?", (destination, sock.getsockname()[1]))
     _, messages, flags, asker = sock.recvmsg(1, PACKET_INFO_BUFSIZE)
@@ -39,7 +41,8 @@ def ask(sock: socket.socket, client: socket.socket, destination: str) -> tuple[I
 
 
 @contextlib.contextmanager
-def sockets(family: int, wildcard: str, client_family: int):  # type: ignore[no-untyped-def]
+def sockets(family: int, wildcard: str, client_family: int) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """One that listens and asks for packet information, and one to ask it."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock, socket.socket(client_family, socket.SOCK_DGRAM) as client:
         sock.settimeout(5)
         client.settimeout(5)

@@ -32,6 +32,8 @@ def test_ancillary_params_are_checked() -> None:
     assert RecvParams(recv_with_ancillary=params).recv_with_ancillary is params
     with pytest.raises(TypeError, match="recv_with_ancillary"):
         RecvParams(recv_with_ancillary=print)  # type: ignore[arg-type]  # the error to be found
+    with pytest.raises(TypeError, match="data_received"):
+        RecvParams(recv_with_ancillary=RecvAncillaryDataParams(None))  # type: ignore[arg-type]  # the error to be found
 
 
 def test_equal_values_make_equal_records() -> None:

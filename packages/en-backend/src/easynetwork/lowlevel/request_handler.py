@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .streams import RawControlMessage
 
 __all__ = ("RecvAncillaryDataParams", "RecvParams")
 
@@ -13,8 +15,12 @@ __all__ = ("RecvAncillaryDataParams", "RecvParams")
 class RecvAncillaryDataParams(NamedTuple):
     """How the control messages that came with a packet are to be delivered."""
 
-    data_received: Callable[[Any], object]
-    """Called with the `SocketAncillary` before the packet is handed on; what it leaves open is closed after it."""
+    data_received: Callable[[list[RawControlMessage]], object]
+    """Called with the raw messages before the packet is handed on, typically ``SocketAncillary().update_from_raw``.
+
+    When it has returned, the descriptors in the messages are the handler's to close. If it raises, they are closed, and the handler gets
+    `RuntimeError`.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +53,5 @@ def _check_timeout(timeout: object) -> None:
 def _check_ancillary(params: object) -> None:
     if not isinstance(params, RecvAncillaryDataParams | None):
         raise TypeError(f"recv_with_ancillary: expected RecvAncillaryDataParams or None, got {params!r}")
+    if params is not None and not callable(params.data_received):
+        raise TypeError(f"data_received: expected a function, got {params.data_received!r}")
