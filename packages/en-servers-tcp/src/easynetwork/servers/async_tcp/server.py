@@ -13,7 +13,7 @@ from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
 from easynetwork.servers.engine.arguments import check_host, check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
-from easynetwork.servers.engine.stream_service import StreamService
+from easynetwork.servers.engine.stream_service import StreamService, as_it_is
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class AsyncTCPNetworkServer(
             logger=logger,
             max_recv_size=max_recv_size,
             connection_log_level=logging.DEBUG if log_client_connection is False else logging.INFO,
-            **({} if tls is None else {"secure": _securing(tls)}),
+            secure=as_it_is if tls is None else _securing(tls),
         )
         super().__init__(backend, service, logger)
 

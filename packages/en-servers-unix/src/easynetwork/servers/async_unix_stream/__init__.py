@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The server of Unix stream sockets."""
+
+from __future__ import annotations
+
+from .server import AsyncUnixStreamServer
+
+__all__ = ("AsyncUnixStreamServer",)

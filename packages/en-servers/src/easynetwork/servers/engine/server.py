@@ -144,7 +144,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         try:
             await listener.aclose()
         except OSError as exc:  # it is closed, but its socket file is still there
-            self._logger.error("%s", exc)
+            self._logger.error("%s", exc.strerror or exc)
 
     async def shutdown(self) -> None:
         run = self._run

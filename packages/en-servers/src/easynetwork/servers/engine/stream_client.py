@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
@@ -117,10 +117,18 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
     def _deadline(self, wish: Any) -> float | None:
         params = read_wish(wish)
         if params.recv_with_ancillary is not None:
-            raise UnsupportedOperation("this transport cannot receive control messages")
+            self.check_control()
         if params.timeout is None or math.isinf(params.timeout):
             return None
         return self.backend().current_time() + params.timeout
+
+    def check_control(self) -> None:
+        """Refuses control messages.
+
+        Raises:
+            UnsupportedOperation: always; transports that have them do nothing here.
+        """
+        raise UnsupportedOperation("this transport cannot receive control messages")
 
     async def _take_turn(self) -> None:
         """Lets others have theirs, if this client's has lasted too long. A turn begins with the first thing done after a wait."""
@@ -137,28 +145,39 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
             self._turn_ends = _UNTIMED
         else:
             await self._take_turn()
-        if self.closed:
-            raise ClientClosedError("the client is closed")
+        data = self._encoded(packet)
+        sent = 0 if self._unfinished_sends else self._stream.send_nowait(data)
+        if sent < len(data):
+            await self._send_rest(data, sent)
+
+    def _encoded(self, packet: _ResponseT) -> bytes:
+        """The bytes of a packet that is going to be sent."""
+        self._check_open()
         try:
             data = self._encode(packet)
         except Exception as exc:
             raise encoder_crashed() from exc
         self._has_sent = True
-        sent = 0 if self._unfinished_sends else self._stream.send_nowait(data)
-        if sent < len(data):
-            await self._send_rest(data, sent)
+        return data
 
     async def _send_rest(self, data: bytes, sent: int) -> None:
+        try:
+            await self._send_in_turn(self._stream.send, memoryview(data)[sent:])
+        except BaseException:
+            if sent:
+                self.abort()  # the peer has a fragment
+            raise
+
+    async def _send_in_turn(self, send: Callable[..., Awaitable[None]], *arguments: Any) -> None:
+        """Sends after those who asked before."""
         self._unfinished_sends += 1
         try:
             async with self._send_lock:
                 self._check_open()
-                await self._stream.send(memoryview(data)[sent:])
+                await send(*arguments)
         except BaseException as exc:
             if isinstance(exc, ConnectionError):
                 self._check_open()  # another task closed the client meanwhile
-            if sent:
-                self._stream.abort()  # the peer has a fragment
             self.closed = self.is_closing()  # a send that is cut short ends the stream
             raise
         finally:

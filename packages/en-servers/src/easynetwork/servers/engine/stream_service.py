@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
     from easynetwork.protocol import AnyStreamProtocolType
 
-__all__ = ("StreamService",)
+__all__ = ("StreamService", "as_it_is")
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
@@ -29,7 +29,8 @@ _ACCEPT_PAUSE: Final = 0.1
 """Seconds to wait when the system is out of descriptors or memory: they come back when clients leave, not by asking again."""
 
 
-async def _as_it_is(stream: ByteStream) -> ByteStream:
+async def as_it_is(stream: ByteStream) -> ByteStream:
+    """Secures nothing."""
     return stream
 
 
@@ -50,7 +51,10 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     max_recv_size: int
     """Bytes that one read may bring."""
 
-    secure: Callable[[ByteStream], Awaitable[ByteStream]] = _as_it_is
+    make_client: Callable[..., StreamClient[_RequestT, _ResponseT]] = StreamClient
+    """Gives a connection its handler's side, of the arguments of `StreamClient`."""
+
+    secure: Callable[[ByteStream], Awaitable[ByteStream]] = as_it_is
     """Turns an accepted stream into the one to talk over (TLS); runs in the client's task."""
 
     connection_log_level: int = logging.INFO
@@ -86,7 +90,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         except OSError:
             stream.abort()  # reset before its turn came
             return
-        client = StreamClient(stream, self.protocol, self.max_recv_size, attributes)
+        client = self.make_client(stream, self.protocol, self.max_recv_size, attributes)
         self.logger.log(self.connection_log_level, "Accepted new connection (address = %s)", address)
         try:
             await self._attend(client, ClientErrorLog(self.logger, address))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datagrams with control messages, from the socket to the handler."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket as _socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from easynetwork.ancillary import ReceivedControl, raw_control_messages
+from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.datagrams import ControlDatagramListener
+from easynetwork.lowlevel.typed_attr import TypedAttributeProvider
+from easynetwork.servers.engine.datagram_reader import DatagramReader, parse
+from easynetwork.servers.engine.log import RateLimit
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.request_handler import RecvParams
+    from easynetwork.protocol import DatagramProtocol
+
+__all__ = (
+    "ControlDatagram",
+    "ControlDatagramReader",
+    "ControlDatagramSource",
+    "UnnamedAddressesBehavior",
+    "send_with_control",
+)
+
+_RequestT = TypeVar("_RequestT")
+
+UnnamedAddressesBehavior = Literal["ignore", "handle", "warn"]
+
+_DESCRIPTOR_WEIGHT: Final = 16384
+"""Bytes that a descriptor counts for in a peer's queue: 64 of them fill its mebibyte."""
+
+
+@dataclass(frozen=True)
+class ControlDatagram:
+    """A datagram as it was received."""
+
+    data: bytes
+    control: ReceivedControl
+    is_cut: bool
+    """Whether there was more data than the system's largest datagram has (``MSG_TRUNC``)."""
+
+    def __len__(self) -> int:
+        """What it costs to keep it, in bytes."""
+        return len(self.data) + _DESCRIPTOR_WEIGHT * self.control.descriptors
+
+
+class ControlDatagramReader(DatagramReader[ControlDatagram, _RequestT]):
+    """Gives each packet's control messages to whoever asks for them with it, and closes the descriptors of the others."""
+
+    def __init__(self, protocol: DatagramProtocol[Any, _RequestT], *, receives_control: bool) -> None:
+        super().__init__(protocol)
+        self._receives_control = receives_control
+
+    def check(self, params: RecvParams) -> None:
+        if params.recv_with_ancillary is not None and not self._receives_control:
+            raise UnsupportedOperation(
+                "this server does not receive control messages; make it with receive_ancillary_data=True"
+            )
+
+    def read(self, datagram: ControlDatagram, params: RecvParams) -> _RequestT:
+        try:
+            if datagram.is_cut:
+                raise OSError(
+                    errno.EMSGSIZE, "a datagram was cut off: it is longer than the largest that can be received"
+                )
+            packet = parse(self._protocol, datagram.data)
+            if params.recv_with_ancillary is not None:
+                datagram.control.deliver(params.recv_with_ancillary.data_received)
+            return packet
+        finally:
+            datagram.control.close()
+
+    def discard(self, datagram: ControlDatagram) -> None:
+        datagram.control.close()
+
+
+class ControlDatagramSource(TypedAttributeProvider):
+    """What the engine reads from: a listener, with its control messages owned and its unnamed senders sorted out.
+
+    Args:
+        listener: the socket.
+        ancillary_bufsize: bytes of control messages that one datagram may bring; 0 leaves them to the kernel, which throws them away.
+        unnamed: what to do with the datagrams of senders without an address.
+        logger: where they are warned of.
+    """
+
+    def __init__(
+        self,
+        listener: ControlDatagramListener,
+        ancillary_bufsize: int,
+        unnamed: UnnamedAddressesBehavior,
+        logger: logging.Logger,
+    ) -> None:
+        self._listener = listener
+        self._bufsize = ancillary_bufsize
+        self._unnamed = unnamed
+        self._logger = logger
+        self._warnings = RateLimit()
+        self.send_message = listener.send_message
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return self._listener.extra_attributes
+
+    def backend(self) -> AsyncBackend:
+        return self._listener.backend()
+
+    def is_closing(self) -> bool:
+        return self._listener.is_closing()
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+    async def receive(self) -> tuple[ControlDatagram, Any]:
+        while True:
+            data, messages, flags, address = await self._listener.receive_message(self._bufsize)
+            truncated = self._bufsize > 0 and bool(flags & _socket.MSG_CTRUNC)
+            control = ReceivedControl(messages, truncated=truncated)
+            if address or self._unnamed == "handle":
+                return ControlDatagram(data, control, bool(flags & _socket.MSG_TRUNC)), address or ""
+            control.close()
+            if self._unnamed == "warn" and self._warnings.allows():
+                self._logger.warning("A datagram received from an unbound UNIX datagram socket has been dropped.")
+
+    def send_nowait(self, data: bytes, address: Any) -> bool:
+        return self._listener.send_nowait(data, _answerable(address))
+
+    async def send(self, data: bytes, address: Any) -> None:
+        await self._listener.send(data, _answerable(address))
+
+
+async def send_with_control(source: ControlDatagramSource, data: bytes, ancillary_data: Any, address: Any) -> None:
+    """Sends ``data`` and control messages to ``address``, in one system call."""
+    await source.send_message(data, raw_control_messages(ancillary_data), _answerable(address))
+
+
+def _answerable(address: Any) -> Any:
+    if not address:
+        raise OSError(errno.EINVAL, "the peer has no address: it can be answered only after it has bound its socket")
+    return address

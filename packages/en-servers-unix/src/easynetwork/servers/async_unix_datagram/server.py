@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
+
+from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
+from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
+from easynetwork.lowlevel.unix_files import unix_address
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.servers.engine.arguments import check_range, check_type
+from easynetwork.servers.engine.datagram_service import (
+    MAX_PEERS,
+    MAX_PENDING_DATAGRAMS,
+    DatagramService,
+    DatagramSource,
+)
+from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.handlers import AsyncDatagramRequestHandler, UNIXClientAttribute
+
+from .datagrams import (
+    ControlDatagram,
+    ControlDatagramReader,
+    ControlDatagramSource,
+    UnnamedAddressesBehavior,
+    send_with_control,
+)
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
+
+__all__ = ("AsyncUnixDatagramServer",)
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+_ANCILLARY_BUFSIZE: Final = 8192
+"""Bytes of control messages that one datagram may bring: some eight times what Linux lets a message have of descriptors (253)."""
+
+
+class AsyncUnixDatagramServer(
+    BaseAsyncNetworkServer[DatagramSource[ControlDatagram], UnixSocketAddress], Generic[_RequestT, _ResponseT]
+):
+    """Serves a protocol over Unix datagram sockets.
+
+    Args:
+        path: where to receive: a path, or an address. The empty path lets the system choose an abstract name (Linux). A socket file that a dead
+            server has left is replaced; ours is removed when the server is closed.
+        protocol: turns datagrams into requests, and responses into datagrams.
+        request_handler: what to do with them.
+        backend: the event loop's adapter or its name; None takes that of the running loop.
+        mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
+        unnamed_addresses_behavior: what to do with datagrams of sockets that are bound to nothing, and cannot be answered: ``"ignore"`` (the
+            default), ``"warn"`` (the same, with a line in the log), or ``"handle"``, all as one peer.
+        receive_ancillary_data: whether control messages are received, for handlers that ask for them.
+        ancillary_bufsize: bytes of control messages that one datagram may bring (8 KiB).
+        max_pending_datagrams: datagrams that wait for the handler of one peer (128; 1 MiB together, in which a descriptor counts for 16 KiB); the
+            newest are dropped beyond it.
+        max_peers: peers with a running handler (10,000); the datagrams of others are dropped meanwhile.
+        logger: where to log; by default the logger of this module.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of range.
+        RuntimeError: no backend was named, and no event loop runs.
+    """
+
+    def __init__(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | UnixSocketAddress,
+        protocol: DatagramProtocol[_ResponseT, _RequestT],
+        request_handler: AsyncDatagramRequestHandler[_RequestT, _ResponseT],
+        backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
+        *,
+        mode: int | None = None,
+        unnamed_addresses_behavior: UnnamedAddressesBehavior | None = None,
+        receive_ancillary_data: bool = False,
+        ancillary_bufsize: int | None = None,
+        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
+        max_peers: int = MAX_PEERS,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        address = unix_address(path)
+        check_type("protocol", protocol, DatagramProtocol)
+        check_type("request_handler", request_handler, AsyncDatagramRequestHandler)
+        if mode is not None:
+            check_range("mode", mode, 0, 0o777)
+        unnamed: UnnamedAddressesBehavior = unnamed_addresses_behavior or "ignore"
+        if unnamed not in get_args(UnnamedAddressesBehavior):
+            choices = ", ".join(map(repr, get_args(UnnamedAddressesBehavior)))
+            raise ValueError(f"unnamed_addresses_behavior: expected one of {choices}, got {unnamed!r}")
+        bufsize = _control_bufsize(receive_ancillary_data, ancillary_bufsize)
+        backend = ensure_backend(backend)
+        logger = logger or logging.getLogger(__package__)
+
+        async def open_listeners() -> Sequence[DatagramSource[ControlDatagram]]:
+            listener = await backend.create_unix_datagram_listener(address, mode=mode)
+            return [ControlDatagramSource(listener, bufsize, unnamed, logger)]
+
+        service = DatagramService(
+            open_listeners=open_listeners,
+            peer_name=_peer_name,
+            client_attributes=_client_attributes,
+            protocol=protocol,
+            handler=request_handler,
+            logger=logger,
+            reader=ControlDatagramReader(protocol, receives_control=receive_ancillary_data),
+            send_with_control=send_with_control,
+            max_pending_datagrams=check_range("max_pending_datagrams", max_pending_datagrams, 1),
+            max_peers=check_range("max_peers", max_peers, 1),
+        )
+        super().__init__(backend, service, logger)
+
+
+def _control_bufsize(receive_ancillary_data: bool, ancillary_bufsize: int | None) -> int:
+    if ancillary_bufsize is not None:
+        check_range("ancillary_bufsize", ancillary_bufsize, 1)
+        if not receive_ancillary_data:
+            raise ValueError("ancillary_bufsize: means nothing without receive_ancillary_data=True")
+        return ancillary_bufsize
+    return _ANCILLARY_BUFSIZE if receive_ancillary_data else 0
+
+
+def _peer_name(source: ControlDatagramSource, address: Any) -> UnixSocketAddress:
+    return UnixSocketAddress.from_raw(address)
+
+
+def _client_attributes(source: ControlDatagramSource, address: Any) -> Mapping[Any, Callable[[], Any]]:
+    return {
+        UNIXClientAttribute.socket: lambda: source.extra(UNIXSocketAttribute.socket),
+        UNIXClientAttribute.local_name: lambda: source.extra(UNIXSocketAttribute.sockname),
+        UNIXClientAttribute.peer_name: lambda: _peer_name(source, address),
+    }
