@@ -18,6 +18,7 @@ from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol, Strea
 __all__ = (
     "UnixPath",
     "check_datagram_protocol",
+    "check_inet_family",
     "check_max_recv_size",
     "check_stream_protocol",
     "closed_on_error",
@@ -65,6 +66,11 @@ def inet_address_or_socket(given: Any, kind: int) -> tuple[tuple[str, int], None
             raise TypeError(
                 f"address_or_socket: expected a (host, port) tuple or a connected socket, got {type(given).__name__}"
             )
+
+
+def check_inet_family(family: object) -> None:
+    if family not in (_socket.AF_UNSPEC, *_INET):
+        raise ValueError(f"family: expected AF_UNSPEC, AF_INET or AF_INET6, got {family!r}")
 
 
 def unix_address_or_socket(given: Any, kind: int) -> tuple[UnixSocketAddress, None] | tuple[None, _socket.socket]:
