@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket as _socket
 import ssl as _ssl
+import sys
 from collections.abc import Collection, Generator
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.socket import UnixSocketAddress
 from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol, StreamProtocol
+
+from ._blocking_transport import BlockingTransport
 
 __all__ = (
     "UnixPath",
@@ -24,6 +27,7 @@ __all__ = (
     "closed_on_error",
     "inet_address_or_socket",
     "unix_address_or_socket",
+    "unix_answer_address",
     "unix_local_address",
 )
 
@@ -37,11 +41,11 @@ _MAX_RECV_SIZE: Final = 65536  # as the servers' default
 
 @contextlib.contextmanager
 def closed_on_error(given: object) -> Generator[None, None, None]:
-    """A constructor that fails does not leave a socket behind that was given to it."""
+    """A constructor that fails does not leave a socket behind that was given to it, or that it has made."""
     try:
         yield
     except BaseException:
-        if isinstance(given, _socket.socket):
+        if isinstance(given, _socket.socket | BlockingTransport):
             given.close()
         raise
 
@@ -97,6 +101,21 @@ def unix_local_address(given: Any) -> UnixSocketAddress | None:
         TypeError: it is no path.
     """
     return None if given is None else _unix_address("local_path", given, "a path or a UnixSocketAddress")
+
+
+def unix_answer_address(given: Any) -> UnixSocketAddress:
+    """What ``local_path=`` means to a datagram client, which gets answers only if it is bound to something.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: there is none, and this system cannot choose one.
+    """
+    address = unix_local_address(given)
+    if address is None:
+        if sys.platform != "linux":
+            raise ValueError("local_path: required, because this system has no abstract names to choose from")
+        return UnixSocketAddress()
+    return address
 
 
 def _unix_address(name: str, given: Any, expected: str) -> UnixSocketAddress:

@@ -77,6 +77,9 @@ class AsyncClient(AbstractAsyncNetworkClient[_SentT, _ReceivedT], Generic[_SentT
         """A view of the socket, for options and the like. `AttributeError` before the connection is made."""
         if self._transport is None:
             raise AttributeError("socket: the client is not connected yet")
+        return self._socket_view()
+
+    def _socket_view(self) -> ISocket:
         return self._extra(SocketAttribute.socket)  # type: ignore[no-any-return]
 
     def _sockname(self) -> SocketAddress:

@@ -35,7 +35,7 @@ class BlockingClient(AbstractNetworkClient[_SentT, _ReceivedT], Generic[_SentT, 
         self._close_lock = threading.Lock()
         self._closing = False
         sock = transport.socket
-        self._socket_view = SocketProxy(sock)
+        self._view = SocketProxy(sock)
         self._addresses = tuple(
             new_socket_address(name, sock.family) for name in (sock.getsockname(), sock.getpeername())
         )
@@ -53,7 +53,10 @@ class BlockingClient(AbstractNetworkClient[_SentT, _ReceivedT], Generic[_SentT, 
     @property
     def socket(self) -> ISocket:
         """A view of the socket, for options and the like."""
-        return self._socket_view
+        return self._view
+
+    def _socket_view(self) -> ISocket:
+        return self._view
 
     def _sockname(self) -> SocketAddress:
         return self._addresses[0]

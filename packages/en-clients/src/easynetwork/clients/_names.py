@@ -6,10 +6,19 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING, cast
 
-if TYPE_CHECKING:
-    from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress, SocketAddress, UnixSocketAddress
+from easynetwork.lowlevel.socket import get_peer_credentials
 
-__all__ = ("HasInetAddresses", "HasUnixNames")
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.socket import (
+        IPv4SocketAddress,
+        IPv6SocketAddress,
+        ISocket,
+        SocketAddress,
+        UnixCredentials,
+        UnixSocketAddress,
+    )
+
+__all__ = ("HasInetAddresses", "HasPeerCredentials", "HasUnixNames")
 
 
 class _HasTwoEnds(metaclass=ABCMeta):
@@ -60,3 +69,24 @@ class HasUnixNames(_HasTwoEnds):
             OSError: as for `get_local_name`.
         """
         return cast("UnixSocketAddress", self._peername())
+
+
+class HasPeerCredentials(HasUnixNames):
+    """A client of a Unix stream, of whose peer the kernel knows more."""
+
+    _credentials: UnixCredentials | None = None
+
+    @abstractmethod
+    def _socket_view(self) -> ISocket:
+        """The socket of the connection."""
+
+    def get_peer_credentials(self) -> UnixCredentials:
+        """Who listens at the other end (or made it, if it was given as a socket). The kernel is asked once.
+
+        Raises:
+            OSError: there is no connection yet (``ENOTCONN``), or not any more.
+            UnsupportedOperation: this system does not tell.
+        """
+        if self._credentials is None:
+            self._credentials = get_peer_credentials(self._socket_view())
+        return self._credentials

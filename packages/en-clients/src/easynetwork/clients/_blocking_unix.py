@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connected Unix sockets for threads: they carry control messages as well."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import socket as _socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ._blocking_datagram import BlockingDatagramSocket
+from ._blocking_stream import BlockingSocketStream
+from ._control import check_whole
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.streams import ControlSink, RawControlMessage
+    from easynetwork.lowlevel.unix_files import SocketFile
+
+__all__ = ("BlockingUnixDatagramSocket", "BlockingUnixStream")
+
+_LARGEST_DATAGRAM: Final = 524288
+"""Bytes: more than a datagram has with the socket buffers that Linux gives to programs without privileges (net.core.wmem_max)."""
+
+_DISCARD_SIZE: Final = 65536
+_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class BlockingUnixStream(BlockingSocketStream):
+    """A stream whose reads all ask for control messages, once `deliver_control` was called."""
+
+    _sink: ControlSink | None = None
+    _control_bufsize = 0
+
+    def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
+        """As `easynetwork.lowlevel.streams.ControlByteStream.deliver_control`."""
+        self._sink, self._control_bufsize = sink, bufsize
+
+    def receive(self, max_bytes: int, deadline: float) -> bytes:
+        data, messages, flags, _ = self._polled.read(
+            deadline, self._socket.recvmsg, max_bytes, self._control_bufsize, _CLOSE_ON_EXEC
+        )
+        if self._sink is not None:
+            self._sink(len(data), messages, bool(flags & _socket.MSG_CTRUNC))
+        if not data:
+            self._polled.check_usable()  # an end that is ours looks like the peer's
+        return data
+
+    def send_message(self, data: bytes, messages: Sequence[RawControlMessage], deadline: float) -> None:
+        """Sends ``data`` and the control messages in one system call, after waiting for room if there is none.
+
+        Raises:
+            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the connection was broken off; or as `send`.
+        """
+        sent = self._polled.write(deadline, self._socket.sendmsg, (data,), messages)
+        if sent < len(data):
+            self.break_off()
+            raise OSError(errno.EMSGSIZE, "the packet is too long to leave in one call with its control data")
+
+    def finish(self, *, wait: bool) -> None:
+        """Makes the peer see an orderly end. There is nothing to wait for: what was sent is in its own queue already."""
+        if self._polled.interrupted:
+            return
+        self._polled.interrupt()
+        with contextlib.suppress(OSError):
+            while self._socket.recv(_DISCARD_SIZE):  # unread input would make a reset of the end
+                pass
+
+
+class BlockingUnixDatagramSocket(BlockingDatagramSocket):
+    """A datagram socket whose datagrams are bounded by nothing but the sender's buffer."""
+
+    def __init__(self, sock: _socket.socket, longest_wait: float, file: SocketFile | None = None) -> None:
+        super().__init__(sock, longest_wait, file)
+        self._buffer: memoryview | None = None
+
+    def receive(self, deadline: float) -> bytes:
+        data, _, flags = self.receive_message(0, deadline)
+        check_whole(flags)
+        return data
+
+    def receive_message(self, control_bufsize: int, deadline: float) -> tuple[bytes, list[RawControlMessage], int]:
+        """Like `receive`, with the control messages that came with the datagram, and the flags of ``recvmsg(2)``.
+
+        What is in the messages belongs to the caller. ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the caller's to look at.
+        """
+        buffer = self._buffer
+        if buffer is None:
+            # Its pages take no memory until a datagram has touched them; a bytearray would be filled with zeros.
+            buffer = self._buffer = memoryview(mmap.mmap(-1, _LARGEST_DATAGRAM, flags=mmap.MAP_PRIVATE))
+        size, messages, flags, _ = self._polled.read(
+            deadline, self._socket.recvmsg_into, (buffer,), control_bufsize, _CLOSE_ON_EXEC
+        )
+        if not size:
+            self._polled.check_usable()  # an interruption looks like an empty datagram
+        return bytes(buffer[:size]), messages, flags
+
+    def send_message(self, data: bytes, messages: Sequence[RawControlMessage], deadline: float) -> None:
+        """Like `send`, with control messages."""
+        self._polled.write(deadline, self._socket.sendmsg, (data,), messages)
