@@ -21,6 +21,7 @@ from .memory_datagrams import (
 )
 from .memory_sockets import MemorySocket
 from .memory_streams import MemoryListener, MemoryStream, memory_stream_pair
+from .weather import Weather
 
 __all__ = (
     "MemoryBackend",
@@ -30,6 +31,7 @@ __all__ = (
     "MemoryListener",
     "MemorySocket",
     "MemoryStream",
+    "Weather",
     "check_byte_stream",
     "check_datagram_endpoint",
     "check_datagram_listener",

@@ -20,6 +20,7 @@ from ..socket import INETSocketAttribute
 from .memory_datagrams import MemoryDatagramEndpoint, MemoryDatagramListener, MemoryDatagramNetwork
 from .memory_sockets import AddressBook, InetAddress, loopback, resolve
 from .memory_streams import MemoryListener, MemoryStream
+from .weather import Weather
 
 if TYPE_CHECKING:
     from ..datagrams import DatagramEndpoint
@@ -39,11 +40,14 @@ class MemoryBackend(AnyIOBackend):
 
     Unlike other backends, it has a state: those who shall meet use the same instance, in one event loop. Hosts are numeric, or ``localhost``.
     The runner options of `bootstrap` are those of `anyio.run`. With `trio.testing.MockClock` all time-outs are a matter of microseconds.
+
+    Args:
+        weather: what happens to datagrams on their way; the default is nothing. Streams are reliable in any weather.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, weather: Weather | None = None) -> None:
         self._listeners: AddressBook[MemoryListener] = AddressBook()
-        self._datagrams = MemoryDatagramNetwork(self)
+        self._datagrams = MemoryDatagramNetwork(self, weather=weather or Weather())
 
     def bootstrap(
         self,

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datagram sockets in the same process. They keep as little as real ones: a full queue sheds what comes last."""
+"""Datagram sockets in the same process, and the weather on the way between them.
+
+They keep as little as real ones: a full queue sheds what comes last.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import socket as _socket
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..datagrams import DatagramEndpoint, DatagramListener
 from ..socket import INETSocketAttribute, IPv4SocketAddress
-from ._signal import Signal
+from ._forecast import ON_TIME, Passage, forecast
+from ._mailbox import Mailbox
 from .memory_sockets import AddressBook, InetAddress, MemorySocket, inet_address, is_wildcard, loopback
+from .weather import Weather
 
 if TYPE_CHECKING:
     from ..api_async.backend.abc import AsyncBackend
@@ -29,44 +33,7 @@ _LARGEST: Final = 65507
 _HERE: Final = IPv4SocketAddress("127.0.0.1", 1)
 _THERE: Final = IPv4SocketAddress("127.0.0.1", 2)
 _ANY_PORT: Final = IPv4SocketAddress("127.0.0.1", 0)
-
-
-class _Mailbox:
-    """What has come for one socket and was not received yet."""
-
-    def __init__(self, backend: AsyncBackend, capacity: int) -> None:
-        self._capacity = capacity
-        self._waiting: deque[tuple[bytes, InetAddress] | OSError] = deque()
-        self._changed = Signal(backend)
-        self.closed = False
-        self.dropped = 0
-
-    def put(self, arrival: tuple[bytes, InetAddress] | OSError) -> None:
-        if len(self._waiting) >= self._capacity:
-            self.dropped += 1
-            return
-        self._waiting.append(arrival)
-        self._changed.fire()
-
-    async def take(self, deadline: float | None) -> tuple[bytes, InetAddress]:
-        await self._changed.wait_until(self._can_take, deadline)
-        arrival = self._waiting.popleft()
-        if isinstance(arrival, OSError):
-            raise arrival
-        return arrival
-
-    def _can_take(self) -> bool:
-        self.check_open()
-        return bool(self._waiting)
-
-    def check_open(self) -> None:
-        if self.closed:
-            raise OSError(errno.EBADF, "the socket is closed")
-
-    def close(self) -> None:
-        self.closed = True
-        self._waiting.clear()
-        self._changed.fire()
+_CLEAR: Final = Weather()
 
 
 class _MemoryDatagramSocket:
@@ -77,7 +44,8 @@ class _MemoryDatagramSocket:
         self._address = address
         self._peer = peer
         self._socket = MemorySocket(_socket.SOCK_DGRAM, address, peer)
-        self._mailbox = _Mailbox(network.backend(), network.capacity)
+        self._mailbox = Mailbox(network.backend(), network.capacity)
+        self._forecast = forecast(network.weather, address)
 
     def backend(self) -> AsyncBackend:
         return self._network.backend()
@@ -95,7 +63,7 @@ class _MemoryDatagramSocket:
 
     @property
     def dropped(self) -> int:
-        """How many datagrams were shed because nobody received those before."""
+        """How many datagrams were shed because nobody received those before. What the weather took away does not count."""
         return self._mailbox.dropped
 
     @property
@@ -109,17 +77,18 @@ class _MemoryDatagramSocket:
             attributes[INETSocketAttribute.peername] = lambda: self._peer
         return attributes
 
-    def post(self, data: bytes, sender: InetAddress) -> None:
+    def post(self, data: bytes, sender: InetAddress, passage: Passage) -> None:
         """Puts a datagram where `receive` finds it. A connected socket takes those of its peer only."""
         if self._peer is None or sender == self._peer:
-            self._mailbox.put((data, sender))
+            self._mailbox.put((data, sender), passage)
 
     def _send(self, data: bytes | bytearray | memoryview, destination: InetAddress) -> None:
         self._mailbox.check_open()
         if len(data) > _LARGEST:
             raise OSError(errno.EMSGSIZE, f"a datagram has at most {_LARGEST} bytes")
         source = loopback(destination, self._address.port) if is_wildcard(self._address) else self._address
-        self._network.deliver(bytes(data), source, destination)
+        for passage in next(self._forecast):
+            self._network.deliver(bytes(data), source, destination, passage)
 
 
 class MemoryDatagramEndpoint(_MemoryDatagramSocket, DatagramEndpoint):
@@ -153,16 +122,18 @@ class MemoryDatagramListener(_MemoryDatagramSocket, DatagramListener):
 
 
 class MemoryDatagramNetwork:
-    """Where datagrams travel, each of them through `deliver`.
+    """Where datagrams travel, each copy of them through `deliver`.
 
     Args:
-        capacity: datagrams that wait in one socket; the newest are shed beyond it.
+        capacity: datagrams that wait in one socket, or are on their way to it; the newest are shed beyond it.
+        weather: what happens to datagrams on their way.
     """
 
-    def __init__(self, backend: AsyncBackend, *, capacity: int = _CAPACITY) -> None:
+    def __init__(self, backend: AsyncBackend, *, capacity: int = _CAPACITY, weather: Weather = _CLEAR) -> None:
         self._backend = backend
         self._bound: AddressBook[_MemoryDatagramSocket] = AddressBook()
         self.capacity = capacity
+        self.weather = weather
 
     def backend(self) -> AsyncBackend:
         return self._backend
@@ -187,25 +158,26 @@ class MemoryDatagramNetwork:
         self._bound.enter(endpoint.address, endpoint)
         return endpoint
 
-    def deliver(self, data: bytes, source: InetAddress, destination: InetAddress) -> None:
-        """Takes a datagram to its destination.
+    def deliver(self, data: bytes, source: InetAddress, destination: InetAddress, passage: Passage = ON_TIME) -> None:
+        """Takes a copy of a datagram to its destination.
 
         Raises:
-            ConnectionRefusedError: nobody is there.
+            ConnectionRefusedError: nobody is there, which is found out at once.
         """
         receiver = self._bound.find(destination)
         if receiver is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody is at {destination}")
-        receiver.post(data, source)
+        receiver.post(data, source, passage)
 
 
 def memory_datagram_pair(
-    backend: AsyncBackend, *, capacity: int = _CAPACITY
+    backend: AsyncBackend, *, capacity: int = _CAPACITY, weather: Weather = _CLEAR
 ) -> tuple[MemoryDatagramEndpoint, MemoryDatagramEndpoint]:
     """Two endpoints that are connected to each other, in a network of their own.
 
     Args:
-        capacity: datagrams that wait in each of them; the newest are shed beyond it.
+        capacity: datagrams that wait in each of them, or are on their way to it; the newest are shed beyond it.
+        weather: what happens to datagrams on their way.
     """
-    network = MemoryDatagramNetwork(backend, capacity=capacity)
+    network = MemoryDatagramNetwork(backend, capacity=capacity, weather=weather)
     return network.open_endpoint(_THERE, _HERE), network.open_endpoint(_HERE, _THERE)
