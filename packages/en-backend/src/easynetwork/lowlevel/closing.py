@@ -4,6 +4,9 @@
 ``close(2)`` on a socket with unread input sends a reset, and so does the kernel when input comes for a socket that is gone; a reset can
 overtake what the peer has not read yet. So the sending side is ended first, the input is thrown away, and the socket is closed when the peer's
 kernel has acknowledged everything. Where the kernel cannot tell (no ``SIOCOUTQ``), the peer's own end is waited for instead.
+
+A Unix socket has nothing under way: what was sent is in the peer's queue and stays there. Only unread input would make its peer see a reset before
+the end, so both sides are ended, the input is thrown away, and nothing is waited for.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class Delivery:
 
     def __init__(self, sock: _socket.socket, now: float, timeout: float = SHUTDOWN_TIMEOUT) -> None:
         self._socket = sock
+        self._is_unix = sock.family == getattr(_socket, "AF_UNIX", None)
         self._timeout = timeout
         self._patience_ends = now + timeout
         self._left = sys.maxsize
@@ -54,13 +58,13 @@ class Delivery:
         self.complete = False
         """Whether the peer has everything; otherwise the connection should be reset."""
         with contextlib.suppress(OSError):  # the connection may be gone already
-            sock.shutdown(_socket.SHUT_WR)
+            sock.shutdown(_socket.SHUT_RDWR if self._is_unix else _socket.SHUT_WR)
 
     def pause(self, now: float) -> float | None:
         """Seconds to wait before asking again; None if there is nothing left to wait for."""
         peer_has_ended = _discard_input(self._socket)
-        left = unacknowledged_bytes(self._socket)
-        if left is None:  # this system cannot tell
+        left = None if self._is_unix else unacknowledged_bytes(self._socket)
+        if left is None:  # this system cannot tell, or there is nothing to tell
             self.complete = peer_has_ended or now >= self._patience_ends
         elif left < self._left:
             self._left = left

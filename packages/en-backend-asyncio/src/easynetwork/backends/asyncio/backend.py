@@ -5,20 +5,31 @@ import asyncio
 import socket as _socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
-from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.api_async.backend.abc import TaskInfo
 from easynetwork.lowlevel.api_async.backend.anyio_backend import AnyIOBackend
 
-from .connect import connect_tcp, wrap_tcp_socket
+from .connect import connect_tcp, wrap_stream_socket
 from .listeners import open_tcp_listeners
 from .tasks import finish_first, yield_first
 from .udp import connect_udp, open_udp_listeners, wrap_datagram_socket
+from .unix import (
+    connect_unix_datagram,
+    connect_unix_stream,
+    open_unix_datagram_listener,
+    open_unix_stream_listener,
+)
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.datagrams import DatagramEndpoint, DatagramListener
-    from easynetwork.lowlevel.streams import ByteStream, StreamListener
+    from easynetwork.lowlevel.api_async.backend._sockets import UnixPath
+    from easynetwork.lowlevel.datagrams import (
+        ControlDatagramEndpoint,
+        ControlDatagramListener,
+        DatagramEndpoint,
+        DatagramListener,
+    )
+    from easynetwork.lowlevel.streams import ByteStream, ControlByteStream, StreamListener
 
 __all__ = ("AsyncIOBackend",)
 
@@ -88,7 +99,7 @@ class AsyncIOBackend(AnyIOBackend):
         return await open_tcp_listeners(self, host, port, backlog, reuse_port=reuse_port)
 
     async def wrap_stream_socket(self, socket: _socket.socket) -> ByteStream:
-        return wrap_tcp_socket(self, asyncio.get_running_loop(), socket)
+        return wrap_stream_socket(self, asyncio.get_running_loop(), socket)
 
     async def create_udp_endpoint(
         self,
@@ -112,8 +123,25 @@ class AsyncIOBackend(AnyIOBackend):
     async def wrap_connected_datagram_socket(self, socket: _socket.socket) -> DatagramEndpoint:
         return wrap_datagram_socket(self, asyncio.get_running_loop(), socket)
 
-    def _no_unix_sockets(self) -> NoReturn:
-        _not_released()
+    async def create_unix_stream_connection(
+        self, path: UnixPath, *, local_path: UnixPath | None = None
+    ) -> ControlByteStream:
+        return await connect_unix_stream(self, path, local_path=local_path)
+
+    async def create_unix_stream_listener(
+        self, path: UnixPath, backlog: int, *, mode: int | None = None
+    ) -> StreamListener:
+        return await open_unix_stream_listener(self, path, backlog, mode=mode)
+
+    async def create_unix_datagram_endpoint(
+        self, path: UnixPath, *, local_path: UnixPath | None = None
+    ) -> ControlDatagramEndpoint:
+        return await connect_unix_datagram(self, path, local_path=local_path)
+
+    async def create_unix_datagram_listener(
+        self, path: UnixPath, *, mode: int | None = None
+    ) -> ControlDatagramListener:
+        return await open_unix_datagram_listener(self, path, mode=mode)
 
 
 def _refuse_nested_loops() -> None:
@@ -135,7 +163,3 @@ def _call_outside_tasks(func: Callable[[], object]) -> None:
 
 async def _call(coro_func: Callable[[*Args], Coroutine[Any, Any, T]], args: tuple[*Args]) -> T:
     return await coro_func(*args)
-
-
-def _not_released() -> NoReturn:
-    raise UnsupportedOperation("UDP and Unix sockets are not in this release of en-backend-asyncio")

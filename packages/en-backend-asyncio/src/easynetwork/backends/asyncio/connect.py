@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outgoing TCP connections."""
+"""Outgoing TCP connections, and those that somebody else has made."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from easynetwork.lowlevel.happy_eyeballs import connect_first
 
 from .readiness import require_readiness
 from .sockets import SocketStream, prepared_stream
+from .unix_streams import unix_stream
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
-__all__ = ("connect_tcp", "wrap_tcp_socket")
+__all__ = ("connect_tcp", "wrap_stream_socket")
 
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
@@ -72,16 +73,17 @@ async def _connect_one(
         raise
 
 
-def wrap_tcp_socket(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> SocketStream:
-    """Makes a stream of a connected socket; the stream owns it from now on.
+def wrap_stream_socket(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> SocketStream:
+    """Makes a stream of a connected TCP or Unix socket; the stream owns it from now on.
 
     Raises:
         UnsupportedOperation: the loop cannot watch sockets.
         OSError: the socket is not connected.
-        ValueError: it is not a TCP socket.
+        ValueError: it is not a stream socket.
     """
     require_readiness(loop)
-    if sock.type != _socket.SOCK_STREAM or sock.family not in (_socket.AF_INET, _socket.AF_INET6):
-        raise ValueError("socket: expected a TCP socket")
+    is_unix = sock.family == getattr(_socket, "AF_UNIX", None)
+    if sock.type != _socket.SOCK_STREAM or not (is_unix or sock.family in (_socket.AF_INET, _socket.AF_INET6)):
+        raise ValueError("socket: expected a TCP or Unix stream socket")
     sock.getpeername()
-    return prepared_stream(backend, loop, sock)
+    return unix_stream(backend, loop, sock) if is_unix else prepared_stream(backend, loop, sock)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listening TCP sockets."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .sockets import SocketStream, prepared_stream, socket_attributes
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.unix_files import SocketFile
 
 __all__ = ("SocketListener", "open_tcp_listeners")
 
@@ -38,12 +39,26 @@ _GONE_BEFORE_ACCEPTED: Final = frozenset(
 
 
 class SocketListener(StreamListener):
-    """A `StreamListener` over a listening, non-blocking TCP socket, which it owns from now on."""
+    """A `StreamListener` over a listening, non-blocking socket, which it owns from now on.
 
-    def __init__(self, backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> None:
+    Args:
+        make_stream: makes a stream of a connected socket.
+        file: what to remove when it is closed.
+    """
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        loop: asyncio.AbstractEventLoop,
+        sock: _socket.socket,
+        make_stream: Callable[[AsyncBackend, asyncio.AbstractEventLoop, _socket.socket], SocketStream],
+        file: SocketFile | None = None,
+    ) -> None:
         self._backend = backend
         self._loop = loop
         self._socket = sock
+        self._make_stream = make_stream
+        self._file = file
         self._acceptable = Readable(loop, sock.fileno())
 
     def backend(self) -> AsyncBackend:
@@ -68,13 +83,15 @@ class SocketListener(StreamListener):
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise
             else:
-                return prepared_stream(self._backend, self._loop, sock)
+                return self._make_stream(self._backend, self._loop, sock)
 
     async def aclose(self) -> None:
         if self.is_closing():
             return
         self._acceptable.stop(_closed_error())
         self._socket.close()
+        if self._file is not None:
+            self._file.remove()
 
 
 def _closed_error() -> ClosedListenerError:
@@ -97,4 +114,4 @@ async def open_tcp_listeners(
     loop = asyncio.get_running_loop()
     require_readiness(loop)
     sockets = await bind_all(backend, host, port, _socket.SOCK_STREAM, backlog=backlog, reuse_port=reuse_port)
-    return [SocketListener(backend, loop, sock) for sock in sockets]
+    return [SocketListener(backend, loop, sock, prepared_stream) for sock in sockets]

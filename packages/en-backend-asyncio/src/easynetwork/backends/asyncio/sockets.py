@@ -32,7 +32,7 @@ from .readable import Readable
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
-__all__ = ("SocketStream", "prepared_stream", "socket_attributes")
+__all__ = ("SocketStream", "closed_error", "prepared_stream", "socket_attributes")
 
 _T = TypeVar("_T")
 
@@ -48,7 +48,7 @@ class SocketStream(ByteStream):
         self._closing = False
         self._closed: asyncio.Future[None] | None = None
         # One read at a time.
-        self._recv = sock.recv
+        self._recv: Callable[[int], bytes] = sock.recv
         self._readable = Readable(loop, self._fd)
         # One write at a time: who waits, and for what to leave.
         self._writer: asyncio.Future[None] | None = None
@@ -82,7 +82,7 @@ class SocketStream(ByteStream):
     @coroutine  # and no `async def`: the wait below is spelled out, because a generator of its own for each read is measurable
     def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> Generator[Any, None, _T]:
         if self._closing:
-            raise _closed_error()
+            raise closed_error()
         if deadline is not None and deadline <= self._loop.time():
             yield  # the other tasks' turn: a handler may ask like this for ever
             return self._receive_at_once(read, argument)
@@ -99,7 +99,7 @@ class SocketStream(ByteStream):
     def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
         """There is no time left to be told that data is there, but it may be there."""
         if self._closing:
-            raise _closed_error()
+            raise closed_error()
         if self._readable.is_waited_for:
             raise BusyResourceError("another task is receiving from this stream")
         try:
@@ -115,7 +115,7 @@ class SocketStream(ByteStream):
         if self._writer is not None:
             return 0
         if self._closing:
-            raise _closed_error()
+            raise closed_error()
         try:
             return self._socket.send(data)
         except (BlockingIOError, InterruptedError):
@@ -163,7 +163,7 @@ class SocketStream(ByteStream):
 
     async def send_eof(self) -> None:
         if self._closing:
-            raise _closed_error()
+            raise closed_error()
         if self._writer is not None:
             raise BusyResourceError("another task is sending to this stream")
         try:
@@ -198,14 +198,14 @@ class SocketStream(ByteStream):
             self._release()
 
     def _wake_all(self) -> None:
-        self._readable.wake_soon(_closed_error())
+        self._readable.wake_soon(closed_error())
         if self._writer is not None and not self._writer.done():
-            self._writer.set_exception(_closed_error())
+            self._writer.set_exception(closed_error())
 
     def _release(self) -> None:
         """Gives the descriptor back, after telling the loop."""
         if self._socket.fileno() >= 0:
-            self._readable.stop(_closed_error())
+            self._readable.stop(closed_error())
             self._loop.remove_writer(self._fd)
             self._socket.close()
         if self._closed is not None and not self._closed.done():
@@ -230,5 +230,6 @@ def prepared_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock
     return SocketStream(backend, loop, sock)
 
 
-def _closed_error() -> ConnectionAbortedError:
+def closed_error() -> ConnectionAbortedError:
+    """What a stream tells that was closed or aborted on this side."""
     return ConnectionAbortedError(errno.ECONNABORTED, "the stream was closed on this side")

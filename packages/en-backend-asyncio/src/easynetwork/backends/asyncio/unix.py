@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where Unix sockets come from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket as _socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.unix_files import SocketFile, bind_unix_socket, unix_address
+
+from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
+from .listeners import SocketListener
+from .readiness import require_readiness
+from .unix_streams import UnixSocketStream, unix_stream
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend._sockets import UnixPath
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.socket import UnixSocketAddress
+
+__all__ = (
+    "connect_unix_datagram",
+    "connect_unix_stream",
+    "open_unix_datagram_listener",
+    "open_unix_stream_listener",
+)
+
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05  # what a listener that accepts nobody costs is 20 calls a second
+
+
+async def open_unix_stream_listener(
+    backend: AsyncBackend, path: UnixPath, backlog: int, *, mode: int | None = None
+) -> SocketListener:
+    """Listens on ``path``, as `UnixSockets.create_unix_stream_listener` says."""
+    loop = _watching_loop()
+    with _new_socket(_socket.SOCK_STREAM) as sock:
+        file = bind_unix_socket(sock, unix_address(path), mode)
+        with _removed_on_error(file):
+            sock.listen(backlog)
+    return SocketListener(backend, loop, sock, unix_stream, file)
+
+
+async def open_unix_datagram_listener(
+    backend: AsyncBackend, path: UnixPath, *, mode: int | None = None
+) -> SocketDatagramListener:
+    """Binds ``path``, as `UnixSockets.create_unix_datagram_listener` says."""
+    loop = _watching_loop()
+    with _new_socket(_socket.SOCK_DGRAM) as sock:
+        file = bind_unix_socket(sock, unix_address(path), mode)
+    return SocketDatagramListener(backend, loop, sock, file)
+
+
+async def connect_unix_datagram(
+    backend: AsyncBackend, path: UnixPath, *, local_path: UnixPath | None = None
+) -> SocketDatagramEndpoint:
+    """Connects to ``path``, as `UnixSockets.create_unix_datagram_endpoint` says."""
+    loop = _watching_loop()
+    address = unix_address(path)
+    with _new_socket(_socket.SOCK_DGRAM) as sock:
+        file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
+        with _removed_on_error(file), _named(address):
+            sock.connect(address.as_raw())
+    return SocketDatagramEndpoint(backend, loop, sock, file)
+
+
+async def connect_unix_stream(
+    backend: AsyncBackend, path: UnixPath, *, local_path: UnixPath | None = None
+) -> UnixSocketStream:
+    """Connects to ``path``, as `UnixSockets.create_unix_stream_connection` says."""
+    loop = _watching_loop()
+    address = unix_address(path)
+    with _new_socket(_socket.SOCK_STREAM) as sock:
+        file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
+        with _removed_on_error(file), _named(address):
+            await _connect(sock, address)
+    return UnixSocketStream(backend, loop, sock, file)
+
+
+async def _connect(sock: _socket.socket, address: UnixSocketAddress) -> None:
+    """Waits while the listener's queue is full, which connect(2) does not do for non-blocking sockets; nothing tells when it no longer is."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return sock.connect(address.as_raw())
+        except BlockingIOError as exc:
+            if exc.errno != errno.EAGAIN:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _watching_loop() -> asyncio.AbstractEventLoop:
+    if not hasattr(_socket, "AF_UNIX"):
+        raise UnsupportedOperation("this platform has no Unix sockets")
+    loop = asyncio.get_running_loop()
+    require_readiness(loop)
+    return loop
+
+
+@contextlib.contextmanager
+def _new_socket(kind: _socket.SocketKind) -> Iterator[_socket.socket]:
+    """Gives a non-blocking socket, and closes it if what is done to it fails."""
+    sock = _socket.socket(_socket.AF_UNIX, kind)
+    try:
+        sock.setblocking(False)
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+@contextlib.contextmanager
+def _removed_on_error(file: SocketFile | None) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.remove()
+        raise
+
+
+@contextlib.contextmanager
+def _named(address: UnixSocketAddress) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(
+            exc.errno or errno.ENAMETOOLONG, f"cannot connect to '{address}': {exc.strerror or exc}"
+        ) from None

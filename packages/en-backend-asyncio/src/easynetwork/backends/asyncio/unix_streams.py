@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connected Unix stream socket, whose bytes may come with control messages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket as _socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from easynetwork.exceptions import BusyResourceError
+from easynetwork.lowlevel.socket_errors import stream_error
+from easynetwork.lowlevel.streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
+
+from .sockets import SocketStream, closed_error
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.unix_files import SocketFile
+
+__all__ = ("UnixSocketStream", "unix_stream")
+
+_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class UnixSocketStream(SocketStream, ControlByteStream):
+    """A `ControlByteStream` over a connected, non-blocking Unix socket, which it owns from now on.
+
+    Args:
+        file: what to remove when it is closed.
+    """
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        loop: asyncio.AbstractEventLoop,
+        sock: _socket.socket,
+        file: SocketFile | None = None,
+    ) -> None:
+        super().__init__(backend, loop, sock)
+        self._file = file
+        self._recv = self._recv_with_control
+        self._sink: ControlSink | None = None
+        self._control_bufsize = 0
+
+    # receiving: a read that waits already when a sink comes belongs to the sink too, so each asks for itself
+
+    def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
+        self._sink = sink
+        self._control_bufsize = bufsize
+
+    def _recv_with_control(self, max_bytes: int) -> bytes:
+        if self._sink is None:
+            return self._socket.recv(max_bytes)
+        data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, _CLOSE_ON_EXEC)
+        self._sink(len(data), messages, bool(flags & _socket.MSG_CTRUNC))
+        return data
+
+    def _recv_into(self, get_buffer: GetBuffer) -> int:
+        if self._sink is None:
+            return super()._recv_into(get_buffer)
+        size, messages, flags, _ = self._socket.recvmsg_into((get_buffer(),), self._control_bufsize, _CLOSE_ON_EXEC)
+        self._sink(size, messages, bool(flags & _socket.MSG_CTRUNC))
+        return size
+
+    # sending
+
+    async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
+        if self._writer is not None:
+            raise BusyResourceError("another task is sending to this stream")
+        if not data:
+            raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
+        while (sent := self._sendmsg_nowait(data, messages)) == 0:
+            await self._wait_until_writable()
+        if sent < len(data):
+            self.abort()  # the peer has a fragment, and nothing may follow it
+            raise OSError(
+                errno.EMSGSIZE, f"only {sent} of {len(data)} bytes could leave together with control messages"
+            )
+
+    def _sendmsg_nowait(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> int:
+        if self._closing:
+            raise closed_error()
+        try:
+            return self._socket.sendmsg((data,), messages)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as exc:
+            raise stream_error(exc) from None
+
+    async def _wait_until_writable(self) -> None:
+        self._writer = waiter = self._loop.create_future()
+        self._loop.add_writer(self._fd, _tell, waiter)
+        try:
+            await waiter
+        finally:
+            self._writer = None
+            if self._socket.fileno() >= 0:
+                self._loop.remove_writer(self._fd)
+
+    # closing
+
+    def _release(self) -> None:
+        super()._release()
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # closing a stream never fails because of the file system
+                file.remove()
+
+
+def _tell(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def unix_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> UnixSocketStream:
+    """A stream of a connected Unix socket."""
+    sock.setblocking(False)
+    return UnixSocketStream(backend, loop, sock)
