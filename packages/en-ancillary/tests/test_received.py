@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 
 import pytest
 
@@ -123,3 +124,24 @@ def test_a_small_buffer_loses_no_descriptor(no_leak: None, pair: tuple[socket.so
     control = ReceivedControl(messages)
     assert control.descriptors == 2  # they did arrive
     control.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfds exist on Linux only")
+def test_a_descriptor_of_the_sending_process_is_owned_too(
+    no_leak: None, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = pair
+    try:
+        theirs.setsockopt(socket.SOL_SOCKET, 76, 1)  # SO_PASSPIDFD, which Python does not name
+    except OSError:
+        pytest.skip("this kernel sends none (Linux 6.5)")
+    ours.send(b"x")
+    _, messages, _, _ = theirs.recvmsg(1, 100)
+    control = ReceivedControl(messages)
+
+    assert control.descriptors == 1
+    control.close()
+
+
+def test_an_error_number_is_no_descriptor() -> None:
+    assert ReceivedControl([rights(-24)]).descriptors == 0

@@ -69,7 +69,10 @@ class SocketAncillary:
         yield from self._fds
 
     def update_from_raw(self, messages: Iterable[RawControlMessage]) -> None:
-        """Adds what was received. Unknown messages are ignored, and so is an item that was cut off at the end of its message."""
+        """Adds what was received. Unknown messages are ignored, and so is an item that was cut off at the end of its message.
+
+        Who sets ``SO_PASSPIDFD`` must look for the descriptor of the sending process in ``messages``: it makes no record here.
+        """
         for record in unpack(messages):
             match record:
                 case SCMRights(fds):

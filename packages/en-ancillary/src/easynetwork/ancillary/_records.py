@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ RawControlMessage = tuple[int, int, bytes]
 _SCM_RIGHTS: Final[int | None] = getattr(socket, "SCM_RIGHTS", None)
 _SCM_CREDENTIALS: Final[int | None] = getattr(socket, "SCM_CREDENTIALS", None)
 
+_SCM_PIDFD: Final = 4 if sys.platform == "linux" else None
+"""A descriptor of the sending process, which comes with every read once ``SO_PASSPIDFD`` is set (linux/socket.h; Python does not name it)."""
+
+_WITH_DESCRIPTORS: Final = (_SCM_RIGHTS, _SCM_PIDFD)
+
 _DESCRIPTOR: Final = struct.Struct("@i")
 _UCRED: Final = struct.Struct("@iII")
 """``struct ucred`` of unix(7)."""
@@ -41,12 +47,6 @@ class SocketCredential(NamedTuple):
     pid: int = 0
     uid: int = 0
     gid: int = 0
-
-    def resolved(self) -> SocketCredential:
-        """The same with this process filled in."""
-        if not any(self):
-            return SocketCredential(os.getpid(), os.getuid(), os.getgid())
-        return self._replace(pid=self.pid or os.getpid())
 
 
 @dataclass(frozen=True, init=False)
@@ -87,7 +87,7 @@ def pack(record: SocketAncillaryMessages) -> Iterator[RawControlMessage]:
                 yield (
                     socket.SOL_SOCKET,
                     _supported(_SCM_CREDENTIALS, "SCM_CREDENTIALS"),
-                    _UCRED.pack(*credential.resolved()),
+                    _UCRED.pack(*_resolved(credential)),
                 )
 
 
@@ -102,13 +102,25 @@ def unpack(messages: Iterable[RawControlMessage]) -> Iterator[SocketAncillaryMes
             yield SCMCredentials(SocketCredential(*item) for item in _items(_UCRED, data))
 
 
+def descriptors_in(messages: Iterable[RawControlMessage]) -> tuple[int, ...]:
+    """All descriptors in ``messages``, also in those that no record is made of."""
+    return tuple(
+        fd
+        for level, kind, data in messages
+        if level == socket.SOL_SOCKET and kind in _WITH_DESCRIPTORS
+        for (fd,) in _items(_DESCRIPTOR, data)
+        if fd >= 0  # instead of a pidfd there may be an error number
+    )
+
+
 def _items(item: struct.Struct, data: bytes) -> Iterator[tuple[int, ...]]:
     return item.iter_unpack(data[: len(data) - len(data) % item.size])
 
 
-def descriptors_in(messages: Iterable[RawControlMessage]) -> tuple[int, ...]:
-    """All descriptors in ``messages``."""
-    return tuple(fd for record in unpack(messages) if isinstance(record, SCMRights) for fd in record.fds)
+def _resolved(credential: SocketCredential) -> SocketCredential:
+    if not any(credential):
+        return SocketCredential(os.getpid(), os.getuid(), os.getgid())
+    return credential._replace(pid=credential.pid or os.getpid())
 
 
 def _supported(kind: int | None, name: str) -> int:
