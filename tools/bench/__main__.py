@@ -19,16 +19,52 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CONNECTIONS = 10
+PEERS = 10
 MESSAGE_SIZE = 1024
-BASELINE = "streams"
-OURS = (
-    "easynetwork, loop",
-    "easynetwork",
-)  # one generator for a connection, as the streams' handler is; one for each packet
-BAR = 1.1  # of the baseline's CPU time a message, on the same loop
-CONTENDERS = ("raw protocol", BASELINE, *OURS)
 LOOPS = ("asyncio", "uvloop")
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is measured, and what is asked of it."""
+
+    title: str
+    scripts: dict[str, str]  # by contender
+    baseline: str
+    ours: tuple[str, ...]  # those that the bars are for
+    bars: dict[str, float]  # by loop: of the baseline's CPU time a message, on the same loop
+
+
+DATAGRAM_BARS = {"asyncio": 0.45, "uvloop": 1.5}
+LARGE_MALLOC = "raw, large malloc"  # as in a program that happens to have freed a large block once
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "2097152"}
+RAW_DATAGRAMS = dict.fromkeys(("raw protocol", LARGE_MALLOC), "raw_datagram_server.py")
+
+COURSES = {
+    "tcp": Course(
+        "TCP echo",
+        # one generator for a connection, as the streams' handler is; and one for each packet
+        dict.fromkeys(("raw protocol", "streams", "easynetwork, loop", "easynetwork"), "tcp_servers.py"),
+        "streams",
+        ("easynetwork, loop", "easynetwork"),
+        {"asyncio": 1.1, "uvloop": 1.1},
+    ),
+    "udp": Course(
+        "UDP echo",
+        # on all addresses of the host, each answer leaves from the address that was asked, which has its price
+        {**RAW_DATAGRAMS, **dict.fromkeys(("easynetwork", "easynetwork, any address"), "datagram_servers.py")},
+        "raw protocol",
+        ("easynetwork",),
+        DATAGRAM_BARS,
+    ),
+    "unix": Course(
+        "Unix datagram echo",
+        {**RAW_DATAGRAMS, "easynetwork": "datagram_servers.py"},
+        "raw protocol",
+        ("easynetwork",),
+        DATAGRAM_BARS,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -56,33 +92,35 @@ def cpu_nanoseconds(pid: int) -> int:
 
 
 @contextmanager
-def running_server(name: str, loop: str, core: int) -> Generator[tuple[int, int]]:
-    """Starts a contender and gives its process number and port."""
-    command = [sys.executable, str(HERE / "tcp_servers.py"), name, loop]
+def running_server(kind: str, name: str, loop: str, core: int) -> Generator[tuple[int, str]]:
+    """Starts a contender and gives its process number and its port or path."""
+    command = [sys.executable, str(HERE / COURSES[kind].scripts[name]), kind, name, loop]
+    settings = MALLOC_SETTINGS if name == LARGE_MALLOC else {}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # asyncio reports the connections that the load generator drops at its end
         text=True,
+        env={**os.environ, **settings},
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     ) as server:
         try:
             assert server.stdout is not None
-            port = server.stdout.readline()
-            if not port:
+            where = server.stdout.readline().strip()
+            if not where:
                 sys.exit(
                     f"bench: the server {name!r} on {loop} did not start; run it alone to see why:\n  "
                     + " ".join(command)
                 )
-            yield server.pid, int(port)
+            yield server.pid, where
         finally:
-            server.kill()
+            server.terminate()
 
 
-def measure(load: Path, name: str, loop: str, seconds: float, cores: tuple[int, int]) -> Result:
-    with running_server(name, loop, cores[0]) as (pid, port):
+def measure(load: Path, kind: str, name: str, loop: str, seconds: float, cores: tuple[int, int]) -> Result:
+    with running_server(kind, name, loop, cores[0]) as (pid, where):
         before = cpu_nanoseconds(pid)
-        command = [str(load), str(port), str(CONNECTIONS), str(MESSAGE_SIZE), str(seconds)]
+        command = [str(load), kind, where, str(PEERS), str(MESSAGE_SIZE), str(seconds)]
         output = subprocess.run(
             command,
             stdout=subprocess.PIPE,
@@ -95,46 +133,46 @@ def measure(load: Path, name: str, loop: str, seconds: float, cores: tuple[int, 
     return Result(rate=int(messages) / float(elapsed), cost=used / int(messages) / 1000)
 
 
-def run(rounds: int, seconds: float) -> dict[tuple[str, str], list[Result]]:
+def run(kind: str, rounds: int, seconds: float) -> dict[tuple[str, str], list[Result]]:
     load = build_load_generator()
     available = sorted(os.sched_getaffinity(0))
     cores = (available[0], available[-1])
     results: dict[tuple[str, str], list[Result]] = {}
     for _ in range(rounds):
         for loop in LOOPS:
-            for name in CONTENDERS:
-                results.setdefault((loop, name), []).append(measure(load, name, loop, seconds, cores))
+            for name in COURSES[kind].scripts:
+                results.setdefault((loop, name), []).append(measure(load, kind, name, loop, seconds, cores))
     return results
 
 
-def report(results: dict[tuple[str, str], list[Result]]) -> bool:
-    print(
-        f"TCP echo, {CONNECTIONS} connections, {MESSAGE_SIZE} bytes a message; medians of {len(next(iter(results.values())))} rounds"
-    )
-    print(f"{'loop':8} {'server':18} {'messages/s':>11} {'CPU us/message':>15} {'of ' + BASELINE:>11}")
+def report(course: Course, results: dict[tuple[str, str], list[Result]]) -> bool:
+    rounds = len(next(iter(results.values())))
+    print(f"{course.title}, {PEERS} peers, {MESSAGE_SIZE} bytes a message; medians of {rounds} rounds")
+    print(f"{'loop':8} {'server':24} {'messages/s':>11} {'CPU us/message':>15} {'of ' + course.baseline:>16}")
     good = True
-    for (loop, name), rounds in results.items():
-        ratio = statistics.median(
-            ours.cost / theirs.cost for ours, theirs in zip(rounds, results[loop, BASELINE], strict=True)
-        )
-        rate, cost = (statistics.median(values) for values in zip(*((r.rate, r.cost) for r in rounds), strict=True))
+    for (loop, name), ours in results.items():
+        theirs = results[loop, course.baseline]
+        ratio = statistics.median(mine.cost / base.cost for mine, base in zip(ours, theirs, strict=True))
+        rate, cost = (statistics.median(values) for values in zip(*((r.rate, r.cost) for r in ours), strict=True))
         verdict = ""
-        if name in OURS:
-            good &= ratio <= BAR
-            verdict = f"  bar {BAR}: {'held' if ratio <= BAR else 'NOT held'}"
-        print(f"{loop:8} {name:18} {rate:11,.0f} {cost:15.2f} {ratio:11.2f}{verdict}")
+        if name in course.ours:
+            bar = course.bars[loop]
+            good &= ratio <= bar
+            verdict = f"  bar {bar}: {'held' if ratio <= bar else 'NOT held'}"
+        print(f"{loop:8} {name:24} {rate:11,.0f} {cost:15.2f} {ratio:16.2f}{verdict}")
     return good
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ws bench", description=__doc__)
-    parser.add_argument("what", choices=["tcp"])
+    parser.add_argument("what", choices=sorted(COURSES))
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each run takes (2.0)")
     arguments = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("bench: it needs Linux (epoll, CPU affinity and /proc).")
-    if not report(run(arguments.rounds, arguments.seconds)):
+    results = run(arguments.what, arguments.rounds, arguments.seconds)
+    if not report(COURSES[arguments.what], results):
         sys.exit("bench: a bar was not held; run it again on a quiet machine before you believe it.")
 
 

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
     verb = add("lock", _lock, "bring uv.lock up to date with the manifests, without naming a registry in it")
     verb.add_argument("--upgrade", action="store_true", help="take the newest versions that the manifests allow")
-    verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`")
+    verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`, `udp`, `unix`")
     verb.add_argument("subject", help="what to measure: tcp")
     verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
     return parser

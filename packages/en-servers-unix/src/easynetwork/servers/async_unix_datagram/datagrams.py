@@ -14,7 +14,7 @@ from easynetwork.ancillary import ReceivedControl, raw_control_messages
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.datagrams import ControlDatagramListener
 from easynetwork.lowlevel.typed_attr import TypedAttributeProvider
-from easynetwork.servers.engine.datagram_reader import DatagramReader, parse
+from easynetwork.servers.engine.datagram_reader import DatagramReader
 from easynetwork.servers.engine.log import RateLimit
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ControlDatagramReader(DatagramReader[ControlDatagram, _RequestT]):
                 raise OSError(
                     errno.EMSGSIZE, "a datagram was cut off: it is longer than the largest that can be received"
                 )
-            packet = parse(self._protocol, datagram.data)
+            packet = self._decode(datagram.data)
             if params.recv_with_ancillary is not None:
                 datagram.control.deliver(params.recv_with_ancillary.data_received)
             return packet

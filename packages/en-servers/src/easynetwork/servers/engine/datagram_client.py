@@ -39,8 +39,8 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
         self._hub = hub
         self._address = address
         self._attributes: Mapping[Any, Callable[[], Any]] | None = None
-        self._queue: list[Any] = []
-        self._queued_bytes = 0
+        self.queue: list[Any] = []
+        """What has come and was not asked for yet; the oldest is the first."""
         self._arrival: IEvent | None = None  # what a generator waits for
         self._send_lock: FairLock | None = None  # there is one once a send had to wait
         self.is_attended = False
@@ -90,12 +90,11 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
         if wish is not None:
             params = read_wish(wish)
             hub.reader.check(params)
-        if not self._queue:
+        if not self.queue:
             await self._wait_for_datagram(params.timeout)
-            if not self._queue:
+            if not self.queue:
                 return EOF
-        datagram = self._queue.pop(0)
-        self._queued_bytes -= len(datagram)
+        datagram = self.queue.pop(0)
         self.taken += 1
         return hub.reader.read(datagram, params)
 
@@ -117,8 +116,8 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
             hub.arrivals.discard(arrival)
 
     async def send_packet(self, packet: _ResponseT, /) -> None:
-        data = self._encode(packet)
         hub = self._hub
+        data = hub.encode(packet)
         try:
             if self._send_lock is not None or not hub.listener.send_nowait(data, self._address):
                 await self._send_in_turn(hub.listener.send, data, self._address)
@@ -130,20 +129,11 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
         if send is None:
             await super().send_packet_with_ancillary(packet, ancillary_data)  # which refuses
             return
-        data = self._encode(packet)
+        data = self._hub.encode(packet)
         try:
             await self._send_in_turn(send, self._hub.listener, data, ancillary_data, self._address)
         except OSError as exc:
             raise self._send_error(exc) from None
-
-    def _encode(self, packet: _ResponseT) -> bytes:
-        hub = self._hub
-        if hub.ended:
-            raise ClientClosedError("the server has ended")
-        try:
-            return hub.encode(packet)
-        except Exception as exc:
-            raise RuntimeError("protocol.make_datagram() crashed") from exc
 
     async def _send_in_turn(self, send: Callable[..., Any], *arguments: Any) -> None:
         """Sends after those that wait already, for a peer whose queue is full."""
@@ -157,33 +147,25 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
 
     # what the engine does with the queue
 
-    @property
-    def has_datagrams(self) -> bool:
-        """Whether something waits to be read."""
-        return bool(self._queue)
-
     def put(self, datagram: Sized) -> bool:
         """Queues a datagram, and wakes the generator that waits for it; False if there is no room."""
-        queue = self._queue
-        size = len(datagram)
+        queue = self.queue
         if queue and (
-            len(queue) >= self._hub.service.max_pending_datagrams or self._queued_bytes + size > MAX_PENDING_BYTES
+            len(queue) >= self._hub.service.max_pending_datagrams
+            or sum(map(len, queue)) + len(datagram) > MAX_PENDING_BYTES
         ):
             return False
         queue.append(datagram)
-        self._queued_bytes += size
         if self._arrival is not None:
             self._arrival.set()
         return True
 
     def discard_next(self) -> None:
         """Throws the oldest datagram away, if there is one."""
-        if self._queue:
-            datagram = self._queue.pop(0)
-            self._queued_bytes -= len(datagram)
-            self._hub.reader.discard(datagram)
+        if self.queue:
+            self._hub.reader.discard(self.queue.pop(0))
 
     def discard_all(self) -> None:
         """Throws all of them away."""
-        while self._queue:
+        while self.queue:
             self.discard_next()

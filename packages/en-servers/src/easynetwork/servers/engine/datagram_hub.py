@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextvars
 from collections import OrderedDict
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
+
+from easynetwork.exceptions import ClientClosedError
+from easynetwork.protocol.encoders import make_datagram_encoder
 
 from .conversation import converse
 from .datagram_client import DatagramClient
@@ -49,7 +52,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self.listener = listener
         self.backend = listener.backend()
         self.reader = service.reader
-        self.encode = service.protocol.make_datagram
+        self.encode = make_datagram_encoder(service.protocol)
         self.ended = False
         """Whether the service has ended, and with it everything that is held for peers."""
         self._context = contextvars.copy_context()  # that of serve_forever(), after service_init()
@@ -63,19 +66,19 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         """Receives until the listener is closed, in tasks of ``clients``."""
         try:
             while not self.listener.is_closing():
-                leaderless = self.backend.create_event()
-                clients.start_soon(self._lead, leaderless)
-                await leaderless.wait()
+                lead = _Lead(self.backend.create_event())
+                clients.start_soon(self._lead, lead)
+                await lead.given_up.wait()
         finally:
             for arrival in self.arrivals:
                 arrival.set()  # nothing will arrive, and they see why
 
-    async def _lead(self, leaderless: IEvent) -> None:
+    async def _lead(self, lead: _Lead) -> None:
         """Receives until the listener is closed, or a handler needs the task."""
         receive = self.listener.receive
         recent = self._recent
         try:
-            while not leaderless.is_set():
+            while not lead.is_given_up:
                 try:
                     datagram, address = await receive()
                 except OSError as exc:
@@ -86,14 +89,15 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                     continue
                 client = recent.get(address) or self._find(address)
                 if client.is_attended:
-                    self._queue(client, datagram)
+                    if not client.put(datagram):
+                        self._drop(client, datagram)
                 elif self._attended < self.service.max_peers:
-                    client.put(datagram)
-                    await self._attend(client, leaderless)
+                    client.queue.append(datagram)
+                    await self._attend(client, lead.give_up)
                 else:
                     self._drop(client, datagram)
         finally:
-            leaderless.set()
+            lead.give_up()
 
     def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
         client = self._others.get(address)
@@ -105,26 +109,22 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._recent[address] = client
         return client
 
-    def _queue(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
-        if not client.put(datagram):
-            self._drop(client, datagram)
-
     def _drop(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
         self.reader.discard(datagram)
         self.service.drops.add(client)
 
-    async def _attend(self, client: DatagramClient[_RequestT, _ResponseT], leaderless: IEvent) -> None:
+    async def _attend(self, client: DatagramClient[_RequestT, _ResponseT], before_waiting: Callable[[], None]) -> None:
         """Runs one generator after the other until the peer has no datagrams left. Only what is not an `Exception` leaves it."""
         handle = self.service.handler.handle
         self._attended += 1
         client.is_attended = True
         try:
-            while client.has_datagrams:
+            while client.queue:
                 taken = client.taken
                 # A generator is made by `converse`, so that its handler's first words are in the context as well.
                 conversation = converse(map(handle, (client,)), client.receive)
                 try:
-                    await run_in_context(conversation, self._context.copy(), leaderless.set)
+                    await run_in_context(conversation, self._context.copy(), before_waiting)
                 except Exception as exc:
                     ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
                 if client.taken == taken:
@@ -132,8 +132,28 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         finally:
             client.is_attended = False
             self._attended -= 1
-            client.discard_all()
+            if client.queue:
+                client.discard_all()
 
     def end(self) -> None:
         """The service has ended: nothing can be sent any more."""
         self.ended = True
+        self.encode = _refuse
+
+
+def _refuse(packet: object) -> bytes:
+    """What becomes of packets when the service has ended, without a question for each packet before."""
+    raise ClientClosedError("the server has ended")
+
+
+class _Lead:
+    """The role of the task that receives."""
+
+    def __init__(self, given_up: IEvent) -> None:
+        self.given_up = given_up
+        self.is_given_up = False
+
+    def give_up(self) -> None:
+        """Lets another task lead. Safe to repeat."""
+        self.is_given_up = True
+        self.given_up.set()

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from easynetwork.exceptions import DatagramProtocolParseError, UnsupportedOperation
+from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.protocol.encoders import make_datagram_decoder
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.request_handler import RecvParams
     from easynetwork.protocol import DatagramProtocol
 
-__all__ = ("DatagramReader", "parse")
+__all__ = ("DatagramReader",)
 
 _RequestT = TypeVar("_RequestT")
 _DatagramT = TypeVar("_DatagramT", bound=Sized)
@@ -22,7 +23,7 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
     """For datagrams that are bytes. Transports whose datagrams are more than that bring a reader of their own."""
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
-        self._protocol = protocol
+        self._decode = make_datagram_decoder(protocol)
 
     def check(self, params: RecvParams) -> None:
         """Refuses what cannot be had; the datagram waits for the next ``yield``.
@@ -40,18 +41,7 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
             DatagramProtocolParseError: it is bad.
             RuntimeError: the protocol has raised something else (see the cause).
         """
-        assert isinstance(datagram, bytes)
-        return parse(self._protocol, datagram)
+        return self._decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
 
     def discard(self, datagram: _DatagramT) -> None:
         """Nobody will read ``datagram``: gives back what it holds."""
-
-
-def parse(protocol: DatagramProtocol[Any, _RequestT], data: bytes) -> _RequestT:
-    """As `DatagramReader.read` says."""
-    try:
-        return protocol.build_packet_from_datagram(data)
-    except DatagramProtocolParseError:
-        raise
-    except Exception as exc:
-        raise RuntimeError("protocol.build_packet_from_datagram() crashed") from exc

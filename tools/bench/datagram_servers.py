@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our contenders: each serves an echo of datagrams on a loopback address, prints the port or path, and runs until it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers.abc import AbstractPacketSerializer
+from easynetwork.servers.async_udp import AsyncUDPNetworkServer
+from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
+from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
+
+
+class BytesSerializer(AbstractPacketSerializer[bytes, bytes]):
+    """Datagrams as they are, as asyncio's protocol gets them."""
+
+    def serialize(self, packet: bytes) -> bytes:
+        return packet
+
+    def deserialize(self, data: bytes) -> bytes:
+        return data
+
+
+class EchoHandler(AsyncDatagramRequestHandler[bytes, bytes]):
+    async def handle(self, client: AsyncDatagramClient[bytes]) -> AsyncGenerator[None, bytes]:
+        request = yield
+        await client.send_packet(request)
+
+
+async def serve_easynetwork(kind: str, host: str, path: str) -> None:
+    protocol: DatagramProtocol[bytes, bytes] = DatagramProtocol(BytesSerializer())
+    if kind == "unix":
+        async with AsyncUnixDatagramServer(path, protocol, EchoHandler()) as server:
+            announce(path)
+            await server.serve_forever()
+    else:
+        async with AsyncUDPNetworkServer(host, 0, protocol, EchoHandler()) as server:
+            announce(server.get_addresses()[0].port)
+            await server.serve_forever()
+
+
+def announce(where: object) -> None:
+    print(where, flush=True)
+
+
+async def serve(kind: str, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        host = "0.0.0.0" if name.endswith("any address") else "127.0.0.1"
+        await serve_easynetwork(kind, host, f"{folder}/echo")
+
+
+def main(kind: str, name: str, loop: str) -> None:
+    if loop == "uvloop":
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(kind, name))
+    else:
+        asyncio.run(serve(kind, name))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

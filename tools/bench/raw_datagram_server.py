@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one would write by hand: an echo of datagrams on asyncio's or uvloop's own transport. A program of its own, with nothing else in it.
+
+It matters what else a program has done: asyncio takes a fresh buffer of 256 KiB for each datagram, and malloc gets it from the system and gives it back
+each time, until the program has once freed a larger block than that. Importing a few large packages does it by chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import tempfile
+from typing import Any
+
+
+class Echo(asyncio.DatagramProtocol):
+    """The least that asyncio asks for."""
+
+    def connection_made(self, transport: Any) -> None:  # a DatagramTransport, but uvloop's is none by class
+        self._sendto = transport.sendto
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._sendto(data, addr)
+
+
+async def serve(kind: str, path: str) -> None:
+    if kind == "unix":
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.bind(path)
+        print(path, flush=True)
+    else:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        print(sock.getsockname()[1], flush=True)
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(Echo, sock=sock)
+    await loop.create_future()
+
+
+def main(kind: str, _name: str, loop: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        if loop == "uvloop":
+            import uvloop
+
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(serve(kind, f"{folder}/echo"))
+        else:
+            asyncio.run(serve(kind, f"{folder}/echo"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
