@@ -7,6 +7,8 @@ rule is that something does *not* happen.
 
 from __future__ import annotations
 
+from .check_control_datagrams import check_control_datagrams
+from .check_control_streams import check_control_stream
 from .check_datagram_listeners import check_datagram_listener
 from .check_datagrams import check_datagram_endpoint
 from .check_stream_listeners import check_stream_listener
@@ -33,6 +35,8 @@ __all__ = (
     "MemoryStream",
     "Weather",
     "check_byte_stream",
+    "check_control_datagrams",
+    "check_control_stream",
     "check_datagram_endpoint",
     "check_datagram_listener",
     "check_stream_listener",

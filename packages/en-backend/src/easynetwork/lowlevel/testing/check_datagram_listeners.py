@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from ..api_async.backend.abc import AsyncBackend
 from ..datagrams import DatagramEndpoint, DatagramListener
 from ._rules import SHORT, must_raise, named
 
 __all__ = ("check_datagram_listener",)
+
+_MORE_THAN_FIT: Final = 2000
+"""Datagrams: more than the queue of a socket takes (``net.unix.max_dgram_qlen``)."""
 
 _Connect = Callable[[DatagramListener], Awaitable[DatagramEndpoint]]
 
@@ -29,6 +32,8 @@ async def check_datagram_listener(
     """
     for rule in (
         _an_answer_goes_to_the_sender_alone,
+        _what_can_be_sent_without_waiting_is_sent_at_once,
+        _a_full_queue_is_told_and_can_be_waited_for,
         _an_empty_datagram_is_a_datagram,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
@@ -58,6 +63,34 @@ async def _an_answer_goes_to_the_sender_alone(
     assert await first.receive() == b"answer to first"
     for peer in (first, second):
         await must_raise(TimeoutError, peer.receive(backend.current_time() + SHORT))
+
+
+async def _what_can_be_sent_without_waiting_is_sent_at_once(
+    backend: AsyncBackend, listener: DatagramListener, first: DatagramEndpoint, second: DatagramEndpoint
+) -> None:
+    await first.send(b"question")
+    _, address = await listener.receive()
+    for kind in (bytes, bytearray, memoryview):
+        assert listener.send_nowait(kind(b"answer"), address)
+        assert await first.receive() == b"answer"
+
+
+async def _a_full_queue_is_told_and_can_be_waited_for(
+    backend: AsyncBackend, listener: DatagramListener, first: DatagramEndpoint, second: DatagramEndpoint
+) -> None:
+    await first.send(b"question")
+    _, address = await listener.receive()
+    sent = 0
+    while sent < _MORE_THAN_FIT and listener.send_nowait(b"%d" % sent, address):
+        sent += 1
+    if sent == _MORE_THAN_FIT:
+        return  # a kind of socket that sheds what does not fit
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(listener.send, b"last", address)
+        await backend.sleep(SHORT)
+        received = [await first.receive() for _ in range(sent + 1)]
+        await task.join()
+    assert received == [*(b"%d" % number for number in range(sent)), b"last"]
 
 
 async def _an_empty_datagram_is_a_datagram(
@@ -139,3 +172,8 @@ async def _a_closed_listener_refuses_everything(
     assert listener.is_closing()
     await must_raise(OSError, listener.receive())
     await must_raise(OSError, listener.send(b"x", address))
+    try:
+        listener.send_nowait(b"x", address)
+    except OSError:
+        return
+    raise AssertionError("send_nowait() on a closed listener did not raise")
