@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
 from easynetwork.backends.asyncio import AsyncIOBackend
-from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
+from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, DatagramProtocol, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
 
 PATIENCE = 10  # seconds until a peer that waits in vain fails its test
@@ -70,6 +73,61 @@ def ours(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
 @pytest.fixture
 def peer(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
     return sockets[1]
+
+
+@pytest.fixture
+def datagrams() -> DatagramProtocol[str, str]:
+    """Lines of text without their ends."""
+    return DatagramProtocol(StringLineSerializer())
+
+
+@pytest.fixture
+def udp_sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two UDP sockets that are connected to each other: one to be given to a client, and its peer."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs,
+    ):
+        for sock in (ours, theirs):
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(PATIENCE)
+        ours.connect(theirs.getsockname())
+        theirs.connect(ours.getsockname())
+        yield ours, theirs
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name: that of a socket has 108 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="en-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def unix_streams() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected Unix stream sockets: one to be given to a client, and its peer."""
+    yield from _unix_pair(socket.SOCK_STREAM)
+
+
+@pytest.fixture
+def unix_datagrams() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected Unix datagram sockets: one to be given to a client, and its peer."""
+    yield from _unix_pair(socket.SOCK_DGRAM)
+
+
+def _unix_pair(kind: int) -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    theirs.settimeout(PATIENCE)
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def census() -> Callable[[], int]:
+    """Counts the open descriptors of this process."""
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("this system does not list descriptors")
+    return lambda: len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture

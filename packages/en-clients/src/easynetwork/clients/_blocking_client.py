@@ -44,8 +44,7 @@ class BlockingClient(AbstractNetworkClient[_SentT, _ReceivedT], Generic[_SentT, 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_transport", None) is not None and not self._closing:
             _warn(f"unclosed client {self!r}", ResourceWarning, source=self)
-            with contextlib.suppress(OSError):
-                self._abort()
+            self._abort()
 
     def _abort(self) -> None:
         self._transport.abort()
@@ -111,8 +110,6 @@ class BlockingClient(AbstractNetworkClient[_SentT, _ReceivedT], Generic[_SentT, 
                 self._send_lock.acquire()
             if not nobody_receives:
                 self._receive_lock.acquire()
-            try:
-                self._transport.close()
-            finally:
-                self._send_lock.release()
-                self._receive_lock.release()
+            self._transport.close()
+            self._send_lock.release()
+            self._receive_lock.release()

@@ -42,11 +42,7 @@ class BlockingTransport(metaclass=ABCMeta):
 
     @abstractmethod
     def close(self) -> None:
-        """Closes the socket at once. No other thread may be in the transport.
-
-        Raises:
-            OSError: the socket is closed, but its file (of a Unix socket) could not be removed.
-        """
+        """Closes the socket at once. No other thread may be in the transport. Never raises."""
 
     def abort(self) -> None:
         """Closes the socket with a reset. No other thread may be in the transport."""

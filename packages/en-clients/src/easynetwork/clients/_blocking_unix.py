@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import mmap
 import socket as _socket
@@ -23,7 +22,6 @@ __all__ = ("BlockingUnixDatagramSocket", "BlockingUnixStream")
 _LARGEST_DATAGRAM: Final = 524288
 """Bytes: more than a datagram has with the socket buffers that Linux gives to programs without privileges (net.core.wmem_max)."""
 
-_DISCARD_SIZE: Final = 65536
 _CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -53,19 +51,12 @@ class BlockingUnixStream(BlockingSocketStream):
         Raises:
             OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the connection was broken off; or as `send`.
         """
+        if not data:
+            raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
         sent = self._polled.write(deadline, self._socket.sendmsg, (data,), messages)
         if sent < len(data):
             self.break_off()
             raise OSError(errno.EMSGSIZE, "the packet is too long to leave in one call with its control data")
-
-    def finish(self, *, wait: bool) -> None:
-        """Makes the peer see an orderly end. There is nothing to wait for: what was sent is in its own queue already."""
-        if self._polled.interrupted:
-            return
-        self._polled.interrupt()
-        with contextlib.suppress(OSError):
-            while self._socket.recv(_DISCARD_SIZE):  # unread input would make a reset of the end
-                pass
 
 
 class BlockingUnixDatagramSocket(BlockingDatagramSocket):

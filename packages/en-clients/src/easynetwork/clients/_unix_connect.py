@@ -53,7 +53,8 @@ def _connect(sock: _socket.socket, address: UnixSocketAddress, deadline: float) 
             # The queue of those who wait to be accepted is full, and nothing tells when it has room (connect(2), EAGAIN).
             left = remaining(deadline)
         except OSError as exc:
-            raise OSError(exc.errno, f"cannot connect to '{address}': {exc.strerror or exc}") from None
+            number = exc.errno or errno.ENAMETOOLONG  # which Python finds out itself
+            raise OSError(number, f"cannot connect to '{address}': {exc.strerror or exc}") from None
         if left == 0:
             raise TimeoutError(errno.ETIMEDOUT, f"'{address}' has not accepted in time")
         time.sleep(min(pause, math.inf if left is None else left))
