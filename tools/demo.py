@@ -1,41 +1,107 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server and two clients, on each event loop, plain and with TLS: run it with ``./tools/ws demo``.
+"""A server and two clients over each transport, on each event loop: run it with ``./tools/ws demo``.
 
-Everything happens on the loopback of this machine, on a port that the system picks.
+Everything happens on the loopback of this machine, on ports that the system picks, and in a temporary folder.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import ssl
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import trustme
 import uvloop
 
-from easynetwork.clients import AsyncTCPNetworkClient, TCPNetworkClient
-from easynetwork.protocol import StreamProtocol
+from easynetwork.clients import AsyncTCPNetworkClient, AsyncUDPNetworkClient, TCPNetworkClient, UDPNetworkClient
+from easynetwork.clients.async_unix_datagram import AsyncUnixDatagramClient
+from easynetwork.clients.async_unix_stream import AsyncUnixStreamClient
+from easynetwork.clients.unix_datagram import UnixDatagramClient
+from easynetwork.clients.unix_stream import UnixStreamClient
+from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
+from easynetwork.lowlevel.socket import SCMCredentials, SCMRights, SocketAncillary, SocketCredential
+from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer
-from easynetwork.servers import AsyncTCPNetworkServer
-from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+from easynetwork.servers import AsyncTCPNetworkServer, AsyncUDPNetworkServer
+from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
+from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
+from easynetwork.servers.handlers import (
+    AsyncBaseClientInterface,
+    AsyncDatagramClient,
+    AsyncDatagramRequestHandler,
+    AsyncStreamClient,
+    AsyncStreamRequestHandler,
+)
 
 HOST = "127.0.0.1"
-WORDS = ("hello", "packets", "goodbye")
-COLUMNS = "{:8} {:10} {:9} {:24} {:32} {:>6}"
+WORDS = ("hello", "packets")
+LETTER = "Dear server, nobody but you and me can read this file: it has no name any more."
+COLUMNS = "{:8} {:14} {:9} {:24} {:32} {:>6}"
 
 Packet: TypeAlias = dict[str, Any]
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 
 
-class Shouter(AsyncStreamRequestHandler[Packet, Packet]):
-    """Answers each packet with its word in capitals."""
+async def answer(client: AsyncBaseClientInterface[Packet]) -> AsyncGenerator[None, Packet]:
+    """Answers a packet with its word in capitals."""
+    request = yield
+    await client.send_packet({"word": request["word"].upper(), "letters": len(request["word"])})
 
-    async def handle(self, client: AsyncStreamClient[Packet]) -> AsyncGenerator[None, Packet]:
-        request = yield
-        await client.send_packet({"word": request["word"].upper(), "letters": len(request["word"])})
+
+async def answer_letter(client: AsyncBaseClientInterface[Packet]) -> AsyncGenerator[RecvParams, Packet]:
+    """Reads the file whose descriptor comes with a packet, and tells what the kernel says about the sender."""
+    ancillary = SocketAncillary()
+    yield RecvParams(recv_with_ancillary=RecvAncillaryDataParams(ancillary.update_from_raw))
+    response: Packet = {}
+    for message in ancillary.messages():
+        match message:
+            case SCMRights(fds):
+                response["letter"] = "".join(map(read_and_close, fds))
+            case SCMCredentials(credentials):
+                response["from"] = credentials[0]._asdict()
+    await client.send_packet(response)
+
+
+def read_and_close(fd: int) -> str:
+    with open(fd) as file:
+        return file.read()
+
+
+class StreamShouter(AsyncStreamRequestHandler[Packet, Packet]):
+    def handle(self, client: AsyncStreamClient[Packet]) -> AsyncGenerator[None, Packet]:
+        return answer(client)
+
+
+class DatagramShouter(AsyncDatagramRequestHandler[Packet, Packet]):
+    def handle(self, client: AsyncDatagramClient[Packet]) -> AsyncGenerator[None, Packet]:
+        return answer(client)
+
+
+class StreamPostOffice(AsyncStreamRequestHandler[Packet, Packet]):
+    def handle(self, client: AsyncStreamClient[Packet]) -> AsyncGenerator[RecvParams, Packet]:
+        return answer_letter(client)
+
+
+class DatagramPostOffice(AsyncDatagramRequestHandler[Packet, Packet]):
+    def handle(self, client: AsyncDatagramClient[Packet]) -> AsyncGenerator[RecvParams, Packet]:
+        return answer_letter(client)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How the ends of one transport are made: a server, and clients for its address."""
+
+    name: str
+    serve: Callable[[], Any]
+    connect: Callable[[Any], Any]
+    connect_blocking: Callable[[Any], Any]
 
 
 class Exchange(NamedTuple):
@@ -47,31 +113,84 @@ class Exchange(NamedTuple):
     seconds: float
 
 
-class Certificates(NamedTuple):
-    """The two ends of a TLS connection; both are None for plain TCP."""
-
-    server: ssl.SSLContext | None
-    client: ssl.SSLContext | None
-
-
-def make_protocol() -> StreamProtocol[Packet, Packet]:
+def stream_protocol() -> StreamProtocol[Packet, Packet]:
     return StreamProtocol(JSONSerializer())
 
 
-def make_certificates() -> Certificates:
+def datagram_protocol() -> DatagramProtocol[Packet, Packet]:
+    return DatagramProtocol(JSONSerializer())
+
+
+def make_certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Invents an authority that certifies the server, and that the clients trust."""
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(HOST).configure_cert(server)
     client = ssl.create_default_context()
     authority.configure_trust(client)
-    return Certificates(server, client)
+    return server, client
 
 
-async def ask(port: int, context: ssl.SSLContext | None) -> list[Exchange]:
+def make_transports(folder: str) -> list[Transport]:
+    server_context, client_context = make_certificates()
+    return [
+        Transport(
+            "TCP",
+            lambda: AsyncTCPNetworkServer(HOST, 0, stream_protocol(), StreamShouter()),
+            lambda address: AsyncTCPNetworkClient(address, stream_protocol()),
+            lambda address: TCPNetworkClient(address, stream_protocol()),
+        ),
+        Transport(
+            "TCP + TLS",
+            lambda: AsyncTCPNetworkServer(HOST, 0, stream_protocol(), StreamShouter(), ssl=server_context),
+            lambda address: AsyncTCPNetworkClient(address, stream_protocol(), ssl=client_context),
+            lambda address: TCPNetworkClient(address, stream_protocol(), ssl=client_context),
+        ),
+        Transport(
+            "UDP",
+            lambda: AsyncUDPNetworkServer(HOST, 0, datagram_protocol(), DatagramShouter()),
+            lambda address: AsyncUDPNetworkClient(address, datagram_protocol()),
+            lambda address: UDPNetworkClient(address, datagram_protocol()),
+        ),
+        Transport(
+            "Unix stream",
+            lambda: AsyncUnixStreamServer(f"{folder}/stream", stream_protocol(), StreamShouter()),
+            lambda address: AsyncUnixStreamClient(address, stream_protocol()),
+            lambda address: UnixStreamClient(address, stream_protocol()),
+        ),
+        Transport(
+            "Unix datagram",
+            lambda: AsyncUnixDatagramServer(f"{folder}/datagram", datagram_protocol(), DatagramShouter()),
+            lambda address: AsyncUnixDatagramClient(address, datagram_protocol()),
+            lambda address: UnixDatagramClient(address, datagram_protocol()),
+        ),
+    ]
+
+
+def make_post_offices(folder: str) -> list[Transport]:
+    """The transports that descriptors and credentials can travel over."""
+    return [
+        Transport(
+            "Unix stream",
+            lambda: AsyncUnixStreamServer(f"{folder}/stream", stream_protocol(), StreamPostOffice()),
+            lambda address: AsyncUnixStreamClient(address, stream_protocol()),
+            lambda address: UnixStreamClient(address, stream_protocol()),
+        ),
+        Transport(
+            "Unix datagram",
+            lambda: AsyncUnixDatagramServer(
+                f"{folder}/datagram", datagram_protocol(), DatagramPostOffice(), receive_ancillary_data=True
+            ),
+            lambda address: AsyncUnixDatagramClient(address, datagram_protocol()),
+            lambda address: UnixDatagramClient(address, datagram_protocol()),
+        ),
+    ]
+
+
+async def ask(transport: Transport, address: Any) -> list[Exchange]:
     """Sends every word from the asynchronous client."""
     exchanges: list[Exchange] = []
-    async with AsyncTCPNetworkClient((HOST, port), make_protocol(), ssl=context) as client:
+    async with transport.connect(address) as client:
         for word in WORDS:
             start = time.perf_counter()
             await client.send_packet({"word": word})
@@ -80,10 +199,10 @@ async def ask(port: int, context: ssl.SSLContext | None) -> list[Exchange]:
     return exchanges
 
 
-def ask_blocking(port: int, context: ssl.SSLContext | None) -> list[Exchange]:
+def ask_blocking(transport: Transport, address: Any) -> list[Exchange]:
     """Sends every word from the blocking client, which needs no event loop."""
     exchanges: list[Exchange] = []
-    with TCPNetworkClient((HOST, port), make_protocol(), ssl=context) as client:
+    with transport.connect_blocking(address) as client:
         for word in WORDS:
             start = time.perf_counter()
             client.send_packet({"word": word})
@@ -92,37 +211,73 @@ def ask_blocking(port: int, context: ssl.SSLContext | None) -> list[Exchange]:
     return exchanges
 
 
-async def serve_and_ask(certificates: Certificates) -> list[Exchange]:
+async def serve_and_ask(transport: Transport) -> list[Exchange]:
     """Starts the server, lets both clients talk to it, and stops it."""
     is_up = asyncio.Event()
-    async with (
-        AsyncTCPNetworkServer(HOST, 0, make_protocol(), Shouter(), ssl=certificates.server) as server,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with transport.serve() as server, asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve_forever(is_up_event=is_up))
         await is_up.wait()
-        port = server.get_addresses()[0].port
-        exchanges = await asyncio.to_thread(ask_blocking, port, certificates.client)
-        exchanges += await ask(port, certificates.client)
+        address = address_of(server)
+        exchanges = await asyncio.to_thread(ask_blocking, transport, address)
+        exchanges += await ask(transport, address)
         await server.shutdown()
     return exchanges
 
 
-def show(loop: str, transport: str, exchanges: Iterable[Exchange]) -> None:
+async def serve_and_send_letter(transport: Transport) -> Packet:
+    """Passes the descriptor of a file, which is deleted already, and this process's credentials."""
+    is_up = asyncio.Event()
+    async with transport.serve() as server, asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve_forever(is_up_event=is_up))
+        await is_up.wait()
+        for sock in server.get_sockets():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # the server wants to know who sends
+        async with transport.connect(address_of(server)) as client:
+            with tempfile.TemporaryFile("w+") as file:
+                file.write(LETTER)
+                file.seek(0)
+                ancillary = SocketAncillary()
+                ancillary.add_fds([file.fileno()])
+                ancillary.add_creds([SocketCredential()])
+                await client.send_packet({"word": "letter"}, ancillary_data=ancillary)
+            response: Packet = await client.recv_packet()
+        await server.shutdown()
+    return response
+
+
+def address_of(server: Any) -> Any:
+    address = server.get_addresses()[0]
+    return address.for_connection() if hasattr(address, "for_connection") else address
+
+
+def show(loop: str, transport: Transport, exchanges: Iterable[Exchange]) -> None:
     for exchange in exchanges:
         sent, received = json.dumps(exchange.sent), json.dumps(exchange.received)
-        print(COLUMNS.format(loop, transport, exchange.client, sent, received, f"{exchange.seconds * 1000:.2f}"))
+        milliseconds = f"{exchange.seconds * 1000:.2f}"
+        print(COLUMNS.format(loop, transport.name, exchange.client, sent, received, milliseconds))
+
+
+def show_letter(loop: str, transport: Transport, response: Packet) -> None:
+    assert response["letter"] == LETTER
+    assert response["from"]["pid"] == os.getpid()
+    sender = ", ".join(f"{name} {value}" for name, value in response["from"].items())
+    print(f"{loop:8} {transport.name:14} a file came as a descriptor, from {sender}: {response['letter']!r}")
 
 
 def main() -> None:
     loops: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    transports = {"TCP": Certificates(None, None), "TCP + TLS": make_certificates()}
-    print(COLUMNS.format("loop", "transport", "client", "packet sent", "packet received", "ms"))
-    for loop, loop_factory in loops.items():
-        for transport, certificates in transports.items():
-            with asyncio.Runner(loop_factory=loop_factory) as runner:
-                show(loop, transport, runner.run(serve_and_ask(certificates)))
-    print("Every packet was answered, and every server has stopped.")
+    with tempfile.TemporaryDirectory() as folder:
+        print(COLUMNS.format("loop", "transport", "client", "packet sent", "packet received", "ms"))
+        for loop, loop_factory in loops.items():
+            for transport in make_transports(folder):
+                with asyncio.Runner(loop_factory=loop_factory) as runner:
+                    show(loop, transport, runner.run(serve_and_ask(transport)))
+        print()
+        for loop, loop_factory in loops.items():
+            for transport in make_post_offices(folder):
+                with asyncio.Runner(loop_factory=loop_factory) as runner:
+                    show_letter(loop, transport, runner.run(serve_and_send_letter(transport)))
+    print("\nEvery packet was answered, and every server has stopped.")
 
 
 if __name__ == "__main__":
