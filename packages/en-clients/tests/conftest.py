@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import socket
 import ssl
 import tempfile
@@ -128,6 +130,25 @@ def census() -> Callable[[], int]:
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("this system does not list descriptors")
     return lambda: len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """So that the kernel has to cut off received descriptors. It gives the lowest free number to each."""
+
+    @contextlib.contextmanager
+    def one_descriptor_left() -> Iterator[None]:
+        free = [os.dup(0), os.dup(0)]
+        for fd in free:
+            os.close(fd)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[1], limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    return one_descriptor_left
 
 
 @pytest.fixture
