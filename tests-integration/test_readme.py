@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example of the README runs as it is printed."""
+"""The examples of the READMEs run as they are printed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+from easynetwork.clients import UDPNetworkClient
+from easynetwork.clients.unix_stream import UnixStreamClient
+from easynetwork.lowlevel.socket import SocketAncillary
+from easynetwork.protocol import DatagramProtocol, StreamProtocol
+from easynetwork.serializers import JSONSerializer, StringLineSerializer
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -21,31 +30,58 @@ def port() -> int:
         return int(sock.getsockname()[1])
 
 
-def examples(port: int) -> list[str]:
-    """Returns the Python blocks of the README, with a port that is free on this machine."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
-    return [block.replace("9000", str(port)) for block in blocks]
+def examples(package: str = ".") -> list[str]:
+    """Returns the Python blocks of a README."""
+    readme = (ROOT / package / "README.md").read_text()
+    return re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
 
 
-def test_client_of_the_readme_is_answered_by_its_server(port: int) -> None:
-    server, client = examples(port)
-    with subprocess.Popen(
-        [sys.executable, "-c", log_when_serving(server)], stderr=subprocess.PIPE, text=True
-    ) as process:
+@contextmanager
+def running(server: str, folder: Path | None = None) -> Iterator[None]:
+    """Runs a script until it serves, and ends it as Ctrl-C does."""
+    # Logging tells when it is up: there is no other way to know without touching its code.
+    script = f"import logging; logging.basicConfig(level=logging.INFO)\n{server}"
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         try:
             assert process.stderr is not None
             assert "Start serving at" in process.stderr.readline()
-            result = subprocess.run(
-                [sys.executable, "-c", client], capture_output=True, text=True, check=False, timeout=20
-            )
+            yield
             process.send_signal(signal.SIGINT)
             process.wait(timeout=20)
         finally:
             process.kill()
 
+
+def test_client_of_the_readme_is_answered_by_its_server(port: int) -> None:
+    server, client = (block.replace("9000", str(port)) for block in examples())
+    with running(server):
+        result = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, check=False, timeout=20)
+
     assert (result.stdout, result.stderr) == ("{'sum': 6}\n", "")
 
 
-def log_when_serving(script: str) -> str:
-    """Lets the server tell that it is up: there is no other way to know without touching its code."""
-    return f"import logging; logging.basicConfig(level=logging.INFO)\n{script}"
+def test_udp_server_of_its_readme_answers(port: int) -> None:
+    (server,) = examples("packages/en-servers-udp")
+    with (
+        running(server.replace("9000", str(port))),
+        UDPNetworkClient(("127.0.0.1", port), DatagramProtocol(JSONSerializer())) as client,
+    ):
+        client.send_packet([1, 2, 3], timeout=10)
+
+        assert client.recv_packet(timeout=10) == {"sum": 6}
+
+
+def test_unix_server_of_its_readme_reads_the_file_it_is_given() -> None:
+    (server,) = examples("packages/en-servers-unix")
+    with tempfile.TemporaryDirectory() as name, running(server, folder := Path(name)):
+        path = folder / "reader.sock"
+        (folder / "letter").write_text("dear server\n")
+        ancillary = SocketAncillary()
+        with (
+            UnixStreamClient(path, StreamProtocol(StringLineSerializer(encoding="utf-8"))) as client,
+            open(folder / "letter") as letter,
+        ):
+            ancillary.add_fds([letter.fileno()])
+            client.send_packet("letter", ancillary_data=ancillary, timeout=10)
+
+            assert client.recv_packet(timeout=10) == "letter: dear server"

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,9 @@ ROOT = Path(__file__).parents[1]
 WORKSPACE = Workspace(ROOT)
 ADVICE = "see the output of uv above"
 
-pytestmark = pytest.mark.timeout(300)  # builds five wheels, and asks the package index for what they need
+pytestmark = pytest.mark.timeout(300)  # builds the wheels, and asks the package index for what they need
+
+ALONE = ("en-protocol", "en-ancillary", "en-servers-tcp", "en-servers-udp", "en-servers-unix")
 
 IMPORT_EVERYTHING = """
 import importlib, importlib.metadata, json
@@ -42,6 +46,20 @@ try:
     parser.send(b'{"spam": [1, 2]}\\n{"rest"')
 except StopIteration as result:
     print(*result.value)
+"""
+
+CONTROL = """
+import os, socket
+from easynetwork.ancillary import SCMRights, SocketAncillary
+
+ours, theirs = socket.socketpair()
+sent, received = SocketAncillary(), SocketAncillary()
+sent.add_fds([0, 1])
+ours.sendmsg([b"x"], sent.as_raw())
+received.update_from_raw(theirs.recvmsg(1, 1000)[1])
+match list(received.messages()):
+    case [SCMRights(fds)]:
+        print(len(fds))
 """
 
 SERVE = """
@@ -64,6 +82,42 @@ async def main():
 with contextlib.suppress(KeyboardInterrupt):
     asyncio.run(main())
 """
+
+SERVE_DATAGRAMS = """
+import asyncio, contextlib, sys
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers import JSONSerializer
+from easynetwork.servers.handlers import AsyncDatagramRequestHandler
+
+class Doubler(AsyncDatagramRequestHandler):
+    async def handle(self, client):
+        number = yield
+        await client.send_packet(number * 2)
+
+async def main():
+    async with SERVER as server:
+        is_up = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve_forever(is_up_event=is_up))
+            await is_up.wait()
+            unwanted = {"easynetwork.lowlevel.tls", "trio", "easynetwork.clients", "easynetwork.servers.async_tcp"} & set(sys.modules)
+            print(WHERE, *unwanted, flush=True)
+
+with contextlib.suppress(KeyboardInterrupt):
+    asyncio.run(main())
+"""
+
+SERVE_UDP = "from easynetwork.servers import AsyncUDPNetworkServer\n" + SERVE_DATAGRAMS.replace(
+    "SERVER", "AsyncUDPNetworkServer(None, 0, DatagramProtocol(JSONSerializer()), Doubler())"
+).replace("WHERE", "server.get_addresses()[0].port")
+
+SERVE_UNIX = (
+    "from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer\n"
+    "from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer\n"
+    + SERVE_DATAGRAMS.replace(
+        "SERVER", 'AsyncUnixDatagramServer("", DatagramProtocol(JSONSerializer()), Doubler())'
+    ).replace("WHERE", "server.get_addresses()[0].as_abstract_name().decode()")
+)
 
 
 @dataclass
@@ -104,7 +158,7 @@ class Wheels:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
     folder = tmp_path_factory.mktemp("wheels")
     uv = find_uv(ROOT)
-    for name in sorted(closure("en-servers-tcp")):
+    for name in sorted(set[str]().union(*map(closure, ALONE))):
         words = ("build", "--quiet", "--wheel", "--no-sources", "--package", name, "--out-dir", folder)
         uv.run(*words, advice=ADVICE)
     write_constraints(folder / "constraints.txt", sorted(folder.glob("*.whl")))
@@ -112,13 +166,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
 
 
 @pytest.fixture(scope="session")
-def with_protocol(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    return wheels.install("en-protocol", tmp_path_factory.mktemp("protocol"))
-
-
-@pytest.fixture(scope="session")
-def with_servers_tcp(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    return wheels.install("en-servers-tcp", tmp_path_factory.mktemp("servers-tcp"))
+def alone(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CleanEnvironment]:
+    """Gives the environment in which one distribution was installed, with only what it declares."""
+    return functools.cache(lambda name: wheels.install(name, tmp_path_factory.mktemp(name)))
 
 
 def closure(name: str) -> set[str]:
@@ -131,45 +181,86 @@ def siblings_of(member: Member) -> Iterator[str]:
     return (requirement.name for requirement in member.dependencies if requirement.name in WORKSPACE.members)
 
 
-def test_protocol_comes_alone(with_protocol: CleanEnvironment) -> None:
-    assert with_protocol.installed() == {"en-protocol", "typing-extensions"}
+@pytest.mark.parametrize("name", ["en-protocol", "en-ancillary"])
+def test_the_sans_io_distributions_come_alone(name: str, alone: Callable[[str], CleanEnvironment]) -> None:
+    assert alone(name).installed() == {name, "typing-extensions"}
 
 
-def test_protocol_alone_parses(with_protocol: CleanEnvironment) -> None:
-    assert with_protocol.run(PARSE) == "{'spam': [1, 2]} b'{\"rest\"'\n"
+def test_protocol_alone_parses(alone: Callable[[str], CleanEnvironment]) -> None:
+    assert alone("en-protocol").run(PARSE) == "{'spam': [1, 2]} b'{\"rest\"'\n"
 
 
-def test_servers_tcp_brings_what_it_declares_and_no_more(with_servers_tcp: CleanEnvironment) -> None:
+def test_ancillary_alone_passes_descriptors(alone: Callable[[str], CleanEnvironment]) -> None:
+    assert alone("en-ancillary").run(CONTROL) == "2\n"
+
+
+@pytest.mark.parametrize("name", ["en-servers-tcp", "en-servers-udp", "en-servers-unix"])
+def test_a_transport_brings_what_it_declares_and_no_more(name: str, alone: Callable[[str], CleanEnvironment]) -> None:
     third_parties = {"anyio", "idna", "sniffio", "typing-extensions"}  # sniffio: with older releases of anyio
 
-    assert closure("en-servers-tcp") <= with_servers_tcp.installed() <= closure("en-servers-tcp") | third_parties
+    assert closure(name) <= alone(name).installed() <= closure(name) | third_parties
 
 
-@pytest.mark.parametrize("name", ["en-protocol", "en-servers-tcp"])
-def test_every_module_is_importable_with_only_what_is_declared(name: str, request: pytest.FixtureRequest) -> None:
-    fixture = {"en-protocol": "with_protocol", "en-servers-tcp": "with_servers_tcp"}[name]
-    environment: CleanEnvironment = request.getfixturevalue(fixture)
+@pytest.mark.parametrize("name", ALONE)
+def test_every_module_is_importable_with_only_what_is_declared(
+    name: str, alone: Callable[[str], CleanEnvironment]
+) -> None:
+    environment = alone(name)
 
     files: list[str] = json.loads(environment.run(IMPORT_EVERYTHING))
 
-    assert len(files) > 10
+    assert len(files) > 5
     assert all(Path(file).is_relative_to(environment.python.parents[1]) for file in files)
 
 
-def test_installed_servers_tcp_serves_a_plain_socket(with_servers_tcp: CleanEnvironment) -> None:
-    words: list[str | Path] = [with_servers_tcp.python, "-I", "-c", SERVE]
+def test_installed_servers_tcp_serves_a_plain_socket(alone: Callable[[str], CleanEnvironment]) -> None:
+    with (
+        serving(alone("en-servers-tcp"), SERVE) as port,
+        socket.create_connection(("127.0.0.1", int(port)), timeout=10) as client,
+        client.makefile("rb") as lines,
+    ):
+        client.sendall(b"21\n4\n")
+
+        assert (lines.readline(), lines.readline()) == (b"42\n", b"8\n")
+
+
+def test_installed_servers_udp_answers_from_the_address_that_was_asked(
+    alone: Callable[[str], CleanEnvironment],
+) -> None:
+    with (
+        serving(alone("en-servers-udp"), SERVE_UDP) as port,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(10)
+        client.connect(("127.0.0.9", int(port)))
+        client.send(b"21")
+
+        assert client.recv(100) == b"42"
+
+
+def test_installed_servers_unix_answer_datagrams(alone: Callable[[str], CleanEnvironment]) -> None:
+    with (
+        serving(alone("en-servers-unix"), SERVE_UNIX) as name,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(10)
+        client.bind("")
+        client.connect(f"\0{name}")
+        client.send(b"21")
+
+        assert client.recv(100) == b"42"
+
+
+@contextmanager
+def serving(environment: CleanEnvironment, script: str) -> Iterator[str]:
+    """Runs a server, gives the line that it prints when it is up, and ends it as Ctrl-C does."""
+    words: list[str | Path] = [environment.python, "-I", "-c", script]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            port = server.stdout.readline()
-            assert port, server.communicate()[1]
-            with (
-                socket.create_connection(("127.0.0.1", int(port)), timeout=10) as client,
-                client.makefile("rb") as lines,
-            ):
-                client.sendall(b"21\n4\n")
-
-                assert (lines.readline(), lines.readline()) == (b"42\n", b"8\n")
+            where = server.stdout.readline().rstrip("\n")
+            assert where, server.communicate()[1]
+            yield where
             server.send_signal(signal.SIGINT)
             _, errors = server.communicate(timeout=10)
         finally:
