@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import ssl
 import tempfile
@@ -135,6 +134,7 @@ def census() -> Callable[[], int]:
 @pytest.fixture
 def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None]]:
     """So that the kernel has to cut off received descriptors. It gives the lowest free number to each."""
+    resource = pytest.importorskip("resource")  # not every system has it
 
     @contextlib.contextmanager
     def one_descriptor_left() -> Iterator[None]:

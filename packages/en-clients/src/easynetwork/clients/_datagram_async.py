@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 from easynetwork.lowlevel.datagrams import DatagramEndpoint
+from easynetwork.protocol.encoders import make_datagram_decoder, make_datagram_encoder
 
 from ._async_client import AsyncClient
-from ._datagram_codec import DatagramCodec
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -36,14 +36,15 @@ class AsyncDatagramClientCore(AsyncClient[_SentT, _ReceivedT, _EndpointT]):
         protocol: DatagramProtocol[_SentT, _ReceivedT],
     ) -> None:
         super().__init__(backend, connect, given_socket)
-        self._codec = DatagramCodec(protocol)
+        self._encode = make_datagram_encoder(protocol)
+        self._decode = make_datagram_decoder(protocol)
 
     async def send_packet(self, packet: _SentT) -> None:
         endpoint = await self._connected()
         await self._send_through(endpoint.send, packet)
 
     async def _send_through(self, send: Callable[[bytes], Awaitable[None]], packet: _SentT) -> None:
-        datagram = self._codec.encode(packet)
+        datagram = self._encode(packet)
         async with self._send_lock:
             with self._closed_meanwhile():
                 await send(datagram)
@@ -52,7 +53,7 @@ class AsyncDatagramClientCore(AsyncClient[_SentT, _ReceivedT, _EndpointT]):
         return await self._recv_packet_before(None)
 
     async def _recv_packet_before(self, deadline: float | None) -> _ReceivedT:
-        return self._codec.decode(await self._receive_through(lambda endpoint: endpoint.receive(deadline), deadline))
+        return self._decode(await self._receive_through(lambda endpoint: endpoint.receive(deadline), deadline))
 
     async def _receive_through(self, receive: Callable[[_EndpointT], Awaitable[_T]], deadline: float | None) -> _T:
         endpoint = await self._turn_to_receive(deadline)

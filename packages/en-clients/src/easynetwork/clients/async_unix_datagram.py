@@ -114,4 +114,4 @@ class AsyncUnixDatagramClient(AsyncDatagramClientCore[_SentT, _ReceivedT, Contro
         if ancillary_data is None:
             return await super().recv_packet()
         message = await self._receive_through(lambda endpoint: endpoint.receive_message(bufsize), None)
-        return open_message(message, self._codec.decode, ancillary_data)
+        return open_message(message, self._decode, ancillary_data)

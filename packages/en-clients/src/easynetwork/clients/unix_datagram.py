@@ -120,4 +120,4 @@ class UnixDatagramClient(DatagramClientCore[_SentT, _ReceivedT, BlockingUnixData
         if ancillary_data is None:
             return super().recv_packet(timeout=timeout)
         message = self._receive_through(lambda deadline: self._transport.receive_message(bufsize, deadline), timeout)
-        return open_message(message, self._codec.decode, ancillary_data)
+        return open_message(message, self._decode, ancillary_data)
