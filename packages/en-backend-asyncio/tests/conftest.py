@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,3 +30,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Callab
 @pytest.fixture
 def backend() -> AsyncIOBackend:
     return AsyncIOBackend()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For Unix sockets: a short path, because an address has room for 108 bytes."""
+    path = tempfile.mkdtemp()
+    yield Path(path)
+    shutil.rmtree(path)

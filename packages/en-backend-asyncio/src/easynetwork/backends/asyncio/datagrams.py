@@ -21,6 +21,7 @@ from easynetwork.lowlevel.datagrams import SEND_TIMEOUT, ControlDatagramEndpoint
 from easynetwork.lowlevel.socket import INETSocketAttribute, new_socket_address
 from easynetwork.lowlevel.socket_errors import UNREACHED_PEER
 from easynetwork.lowlevel.streams import ClosedListenerError, RawControlMessage
+from easynetwork.lowlevel.unix_send_buffer import SharedSendBuffer, unread_by_peers
 
 from .readable import Readable
 from .sockets import socket_attributes
@@ -181,8 +182,13 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         send_timeout: float = SEND_TIMEOUT,
     ) -> None:
         super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
-        self._sendto = sock.sendto
+        self._sendto: Callable[[_Data, Any], object] = sock.sendto
         self._read: Callable[[int], tuple[bytes, Any]] = self._recvfrom_unix if self._is_unix else sock.recvfrom
+        if self._is_unix and unread_by_peers(sock) is not None:
+            size = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
+            self._room = SharedSendBuffer(size, lambda: unread_by_peers(sock) or 0, loop.time)
+            self._sendto = self._sendto_unix
+            self._sendmsg = self._sendmsg_unix
 
     def _closed_error(self) -> OSError:
         return ClosedListenerError(errno.EBADF, "the listener is closed")
@@ -211,6 +217,20 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         except OSError as exc:
             return self._send_again(exc, self._sendmsg, (data,), messages, 0, address)
         return True
+
+    def _sendto_unix(self, data: _Data, address: Any) -> None:
+        self._take_room(len(data), address)
+        self._socket.sendto(data, address)
+
+    def _sendmsg_unix(
+        self, buffers: tuple[_Data], messages: Sequence[RawControlMessage], flags: int, address: Any
+    ) -> None:
+        self._take_room(len(buffers[0]), address)
+        self._socket.sendmsg(buffers, messages, flags, address)
+
+    def _take_room(self, size: int, address: Any) -> None:
+        if not self._room.admits(size, address):
+            raise BlockingIOError(errno.EAGAIN, "the peer has not read what was sent before")
 
     def _send_again(self, error: OSError, send: Callable[..., object], *arguments: Any) -> bool:
         """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7)); the second one is our own."""

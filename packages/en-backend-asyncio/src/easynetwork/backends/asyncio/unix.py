@@ -30,6 +30,9 @@ __all__ = (
     "open_unix_stream_listener",
 )
 
+_SEND_BUFFER: Final = 1 << 20
+"""Bytes that a datagram listener asks for, because it is one buffer for all peers. Linux gives 416 KiB of them to programs without privileges."""
+
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05  # what a listener that accepts nobody costs is 20 calls a second
 
@@ -52,6 +55,8 @@ async def open_unix_datagram_listener(
     """Binds ``path``, as `UnixSockets.create_unix_datagram_listener` says."""
     loop = _watching_loop()
     with _new_socket(_socket.SOCK_DGRAM) as sock:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER)
         file = bind_unix_socket(sock, unix_address(path), mode)
     return SocketDatagramListener(backend, loop, sock, file)
 

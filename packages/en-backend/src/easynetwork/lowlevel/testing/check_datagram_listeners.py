@@ -16,6 +16,9 @@ __all__ = ("check_datagram_listener",)
 _MORE_THAN_FIT: Final = 2000
 """Datagrams: more than the queue of a socket takes (``net.unix.max_dgram_qlen``)."""
 
+_LONGEST_DELAY: Final = 1.0
+"""Seconds, of which 0.95 are for a busy machine."""
+
 _Connect = Callable[[DatagramListener], Awaitable[DatagramEndpoint]]
 
 
@@ -34,6 +37,7 @@ async def check_datagram_listener(
         _an_answer_goes_to_the_sender_alone,
         _what_can_be_sent_without_waiting_is_sent_at_once,
         _a_full_queue_is_told_and_can_be_waited_for,
+        _a_peer_that_reads_nothing_holds_up_nobody_else,
         _an_empty_datagram_is_a_datagram,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
@@ -80,9 +84,7 @@ async def _a_full_queue_is_told_and_can_be_waited_for(
 ) -> None:
     await first.send(b"question")
     _, address = await listener.receive()
-    sent = 0
-    while sent < _MORE_THAN_FIT and listener.send_nowait(b"%d" % sent, address):
-        sent += 1
+    sent = _fill(listener, address)
     if sent == _MORE_THAN_FIT:
         return  # a kind of socket that sheds what does not fit
     async with backend.create_task_group() as tasks:
@@ -91,6 +93,29 @@ async def _a_full_queue_is_told_and_can_be_waited_for(
         received = [await first.receive() for _ in range(sent + 1)]
         await task.join()
     assert received == [*(b"%d" % number for number in range(sent)), b"last"]
+
+
+async def _a_peer_that_reads_nothing_holds_up_nobody_else(
+    backend: AsyncBackend, listener: DatagramListener, first: DatagramEndpoint, second: DatagramEndpoint
+) -> None:
+    addresses: list[Any] = []
+    for peer in (first, second):
+        await peer.send(b"question")
+        addresses.append((await listener.receive())[1])
+    _fill(listener, addresses[0])
+    for _ in range(10):
+        start = backend.current_time()
+        await listener.send(b"answer", addresses[1])
+        assert await second.receive() == b"answer"
+        assert backend.current_time() < start + _LONGEST_DELAY
+
+
+def _fill(listener: DatagramListener, address: Any) -> int:
+    """Sends numbers until there is no room; tells how many."""
+    sent = 0
+    while sent < _MORE_THAN_FIT and listener.send_nowait(b"%d" % sent, address):
+        sent += 1
+    return sent
 
 
 async def _an_empty_datagram_is_a_datagram(

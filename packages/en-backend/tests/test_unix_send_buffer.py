@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from easynetwork.lowlevel.unix_send_buffer import SharedSendBuffer, unread_by_peers
+
+SIZE = 100_000
+COST = 1000
+
+
+class Kernel:
+    """What peers have not read, and a clock."""
+
+    def __init__(self) -> None:
+        self.unread = 0
+        self.now = 0.0
+        self.asked = 0
+        self.buffer = SharedSendBuffer(SIZE, self._tell, lambda: self.now)
+
+    def _tell(self) -> int:
+        self.asked += 1
+        return self.unread
+
+    def send(self, address: str) -> bool:
+        if not self.buffer.admits(500, address):
+            return False
+        self.unread += COST
+        return True
+
+    def read(self, number: int = 1) -> None:
+        self.unread -= number * COST
+
+    def fill(self) -> None:
+        """Sends to somebody who reads nothing, until that is known."""
+        while self.send("deaf"):
+            pass
+        self.now += 1
+        assert not self.send("deaf")
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+def test_those_who_read_are_never_refused_and_the_kernel_is_rarely_asked(kernel: Kernel) -> None:
+    for number in range(1000):
+        assert kernel.send(str(number))
+        kernel.read()
+
+    assert kernel.asked < 50
+
+
+def test_one_who_reads_nothing_gets_half_of_the_buffer_and_one_more(kernel: Kernel) -> None:
+    kernel.fill()
+
+    assert kernel.unread == SIZE // 2 + COST
+
+
+def test_the_others_wait_once_and_then_no_more(kernel: Kernel) -> None:
+    while kernel.send("deaf"):
+        pass
+    assert not kernel.send("good")  # it may have been sent to somebody who is just slow
+
+    kernel.now += 0.02
+    for number in range(1000):
+        assert kernel.send(f"good {number % 3}")
+        assert not kernel.send("another")  # one at a time
+        kernel.read()
+        kernel.now += 0.001
+        assert not kernel.send("deaf")
+
+
+def test_many_who_read_nothing_leave_room_too(kernel: Kernel) -> None:
+    kernel.fill()
+    for number in range(10):
+        kernel.send(f"deaf {number}")
+        kernel.now += 1
+
+    assert kernel.send("good")
+    assert kernel.unread == SIZE // 2 + 12 * COST
+
+
+def test_one_who_reads_again_is_sent_to_again(kernel: Kernel) -> None:
+    kernel.fill()
+    kernel.read()
+
+    assert kernel.send("deaf")
+    assert not kernel.send("deaf")
+    kernel.read(10)
+    assert kernel.send("deaf")
+
+
+def test_with_room_again_nobody_is_refused(kernel: Kernel) -> None:
+    kernel.fill()
+    kernel.read(20)
+
+    assert all(kernel.send("deaf") for _ in range(10))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others charge the receiver")
+def test_the_kernel_tells_what_is_unread() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        assert unread_by_peers(ours) == 0
+        for _ in range(3):
+            ours.send(bytes(500))
+        unread = unread_by_peers(ours)
+        assert unread is not None
+        assert 1500 <= unread <= 3 * (2 * 500 + 1024)
+        for _ in range(3):
+            theirs.recv(1000)
+        assert unread_by_peers(ours) == 0
+    assert unread_by_peers(ours) == 0
