@@ -152,6 +152,21 @@ def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None
 
 
 @pytest.fixture
+def wait_until_busy() -> Callable[[Callable[[], object]], None]:
+    """Waits until ``operation``, which has no time, fails because another thread is doing the same."""
+
+    def wait_until_busy(operation: Callable[[], object]) -> None:
+        while True:
+            try:
+                operation()
+            except TimeoutError as exc:
+                if "another thread" in str(exc):
+                    return
+
+    return wait_until_busy
+
+
+@pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import math
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +20,7 @@ from easynetwork.serializers import StringLineSerializer
 
 Client = UDPNetworkClient[str, str]
 Datagrams = DatagramProtocol[str, str]
+Wait = Callable[[Callable[[], object]], None]
 
 
 class Broken(DatagramProtocol[str, str]):
@@ -55,16 +56,6 @@ def server() -> Iterator[socket.socket]:
         sock.settimeout(10)
         sock.bind(("127.0.0.1", 0))
         yield sock
-
-
-def wait_until_received_from(client: Client) -> None:
-    """Returns when another thread waits in `recv_packet`."""
-    while True:
-        try:
-            client.recv_packet(timeout=0)
-        except TimeoutError as exc:
-            if "another thread" in str(exc):
-                return
 
 
 # construction
@@ -247,10 +238,10 @@ def test_a_refusal_is_raised_by_the_next_operation_and_then_forgotten(client: Cl
 
 
 def test_a_refusal_wakes_a_thread_that_receives(
-    client: Client, peer: socket.socket, threads: ThreadPoolExecutor
+    client: Client, peer: socket.socket, threads: ThreadPoolExecutor, wait_until_busy: Wait
 ) -> None:
     receiving = threads.submit(client.recv_packet)
-    wait_until_received_from(client)
+    wait_until_busy(lambda: client.recv_packet(timeout=0))
     peer.close()
     client.send_packet("to nobody")
 
@@ -319,11 +310,11 @@ def test_a_closed_client_refuses_everything(client: Client, peer: socket.socket)
 
 
 def test_threads_that_receive_are_woken_by_closing(
-    ours: socket.socket, datagrams: Datagrams, threads: ThreadPoolExecutor
+    ours: socket.socket, datagrams: Datagrams, threads: ThreadPoolExecutor, wait_until_busy: Wait
 ) -> None:
     client = UDPNetworkClient(ours, datagrams, retry_interval=1e6)
     receivers = [threads.submit(client.recv_packet) for _ in range(2)]
-    wait_until_received_from(client)
+    wait_until_busy(lambda: client.recv_packet(timeout=0))
     client.close()
 
     assert {type(receiver.exception()) for receiver in receivers} == {ClientClosedError}

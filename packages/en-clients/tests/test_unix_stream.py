@@ -35,6 +35,7 @@ linux_only = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux ha
 Client = UnixStreamClient[str, str]
 Protocol = AnyStreamProtocolType[str, str]
 Census = Callable[[], int]
+Wait = Callable[[Callable[[], object]], None]
 Shortage = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -480,17 +481,11 @@ def test_closing_closes_control_data_that_waits(ours: socket.socket, peer: socke
 
 
 def test_threads_that_receive_are_woken_by_closing(
-    ours: socket.socket, protocol: Protocol, threads: ThreadPoolExecutor
+    ours: socket.socket, protocol: Protocol, threads: ThreadPoolExecutor, wait_until_busy: Wait
 ) -> None:
     client = UnixStreamClient(ours, protocol, retry_interval=1e6)
     receivers = [threads.submit(client.recv_packet, ancillary_data=SocketAncillary()) for _ in range(2)]
-    with contextlib.suppress(TimeoutError):
-        while True:
-            try:
-                client.recv_packet(timeout=0)
-            except TimeoutError as exc:
-                if "another thread" in str(exc):
-                    raise
+    wait_until_busy(lambda: client.recv_packet(timeout=0))
     client.close()
 
     assert {type(receiver.exception()) for receiver in receivers} == {ClientClosedError}
