@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None
     resource = pytest.importorskip("resource")  # not every system has it
 
     @contextlib.contextmanager
-    def one_descriptor_left() -> Iterator[None]:
+    def one_descriptor_left() -> Generator[None, None, None]:
         free = [os.dup(0), os.dup(0)]
         for fd in free:
             os.close(fd)

@@ -76,8 +76,9 @@ async def test_anything_but_an_address_or_a_socket_is_refused(given: Any, datagr
 async def test_a_given_socket_is_closed_if_an_option_is_refused(
     options: dict[str, Any], ours: socket.socket, datagrams: Datagrams
 ) -> None:
+    arguments: dict[str, Any] = {"protocol": datagrams, **options}
     with pytest.raises(Exception, match=next(iter(options))):
-        AsyncUDPNetworkClient(ours, **{"protocol": datagrams, **options})
+        AsyncUDPNetworkClient(ours, **arguments)
 
     assert ours.fileno() == -1
 

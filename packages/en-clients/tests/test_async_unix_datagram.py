@@ -182,6 +182,7 @@ async def test_one_packet_is_one_datagram(client: Client, peer: socket.socket) -
 async def test_a_peer_with_a_full_queue_is_waited_for(server: socket.socket, datagrams: Datagrams) -> None:
     async with AsyncUnixDatagramClient(server.getsockname(), datagrams) as client:
         sent = 0
+        received: list[bytes] = []
         with anyio.move_on_after(0.05):
             while True:
                 await client.send_packet(str(sent))
@@ -189,7 +190,7 @@ async def test_a_peer_with_a_full_queue_is_waited_for(server: socket.socket, dat
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.send_packet, "last")
             await let_others_run()
-            received = [server.recv(100) for _ in range(sent)]
+            received += [server.recv(100) for _ in range(sent)]
 
         assert received == [str(number).encode() for number in range(sent)]
         assert server.recv(100) == b"last"

@@ -153,8 +153,9 @@ def test_anything_but_a_path_or_a_socket_is_refused(given: Any, datagrams: Datag
 def test_a_given_socket_is_closed_if_an_option_is_refused(
     options: dict[str, Any], error: type[Exception], ours: socket.socket, datagrams: Datagrams
 ) -> None:
+    arguments: dict[str, Any] = {"protocol": datagrams, **options}
     with pytest.raises(error, match=next(iter(options))):
-        UnixDatagramClient(ours, **{"protocol": datagrams, **options})
+        UnixDatagramClient(ours, **arguments)
 
     assert ours.fileno() == -1
 
@@ -210,10 +211,10 @@ def test_a_datagram_that_was_cut_off_is_an_error(
     monkeypatch.setattr("easynetwork.clients._blocking_unix._LARGEST_DATAGRAM", 4096)
     before = census()
     ancillary = SocketAncillary()
-    for options in ({}, {"ancillary_data": ancillary}):
+    for wanted in (None, ancillary):
         socket.send_fds(peer, [b"x" * 5000], [0])
         with pytest.raises(OSError, match="cut off") as caught:
-            client.recv_packet(**options)
+            client.recv_packet(ancillary_data=wanted)
         assert caught.value.errno == errno.EMSGSIZE
 
     assert census() == before
@@ -232,7 +233,10 @@ def test_a_peer_with_a_full_queue_is_waited_for(
             while True:
                 client.send_packet(str(sent), timeout=0.01)
                 sent += 1
-        sending = [threads.submit(client.send_packet, "last", ancillary_data=data) for data in (None, [])]
+        sending = [
+            threads.submit(client.send_packet, "last"),
+            threads.submit(client.send_packet, "last", ancillary_data=[]),
+        ]
 
         assert [server.recv(100) for _ in range(sent)] == [str(number).encode() for number in range(sent)]
         assert [server.recv(100), server.recv(100)] == [b"last"] * 2
@@ -274,7 +278,7 @@ def test_descriptors_leave_with_their_packet(client: Client, peer: socket.socket
 
         received, fds, _, _ = socket.recv_fds(peer, 100, 10)
         assert received == b""
-        assert os.path.sameopenfile(*fds, peer.fileno())
+        assert os.path.sameopenfile(fds[0], peer.fileno())
         os.close(*fds)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from easynetwork.ancillary import SocketAncillary
+from easynetwork.ancillary import SCMCredentials, SocketAncillary, SocketCredential
 from easynetwork.clients import _arguments
 from easynetwork.clients.unix_stream import UnixStreamClient
 from easynetwork.exceptions import (
@@ -200,8 +200,9 @@ def test_a_path_that_leads_nowhere_is_refused(given: Any, protocol: Protocol) ->
 def test_a_given_socket_is_closed_if_an_option_is_refused(
     options: dict[str, Any], error: type[Exception], ours: socket.socket, protocol: Protocol
 ) -> None:
+    arguments: dict[str, Any] = {"protocol": protocol, **options}
     with pytest.raises(error, match=next(iter(options))):
-        UnixStreamClient(ours, **{"protocol": protocol, **options})
+        UnixStreamClient(ours, **arguments)
 
     assert ours.fileno() == -1
 
@@ -251,7 +252,7 @@ def test_descriptors_leave_with_their_packet(client: Client, peer: socket.socket
 
         received, fds, _, _ = socket.recv_fds(peer, 100, 10)
         assert received == b"spam\n"
-        assert os.path.sameopenfile(*fds, peer.fileno())
+        assert os.path.sameopenfile(fds[0], peer.fileno())
         os.close(*fds)
 
 
@@ -322,8 +323,7 @@ def test_credentials_come_with_their_packet(ours: socket.socket, peer: socket.so
         peer.sendall(b"spam\n")
 
         assert client.recv_packet(ancillary_data=ancillary) == "spam"
-    (message,) = ancillary.messages()
-    assert message == type(message)([(os.getpid(), os.getuid(), os.getgid())])
+    assert list(ancillary.messages()) == [SCMCredentials([SocketCredential(os.getpid(), os.getuid(), os.getgid())])]
 
 
 def test_a_plain_reception_closes_the_control_data_of_its_packet(

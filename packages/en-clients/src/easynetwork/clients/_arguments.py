@@ -9,7 +9,7 @@ import socket as _socket
 import ssl as _ssl
 import sys
 from collections.abc import Collection, Generator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.socket import UnixSocketAddress
@@ -121,7 +121,7 @@ def unix_answer_address(given: Any) -> UnixSocketAddress:
 def _unix_address(name: str, given: Any, expected: str) -> UnixSocketAddress:
     if not isinstance(given, str | bytes | os.PathLike | UnixSocketAddress):
         raise TypeError(f"{name}: expected {expected}, got {type(given).__name__}")
-    return unix_address(given)
+    return unix_address(cast("UnixPath", given))
 
 
 def _check_socket(sock: _socket.socket, families: Collection[int], kind: int, name: str) -> None:
