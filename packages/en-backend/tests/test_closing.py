@@ -103,7 +103,9 @@ def test_a_peer_that_takes_something_gets_more_time(narrow_pair: tuple[socket.so
     delivery = Delivery(ours, 0, timeout=30)
     delivery.pause(0)
 
-    for now in range(29, 200, 29):
+    now = 0
+    for _ in range(6):
+        now += 29
         left = unacknowledged_bytes(ours)
         while unacknowledged_bytes(ours) == left:
             theirs.recv(1000)

@@ -10,7 +10,7 @@ import socket as _socket
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
 from .socket import UnixSocketAddress
@@ -127,7 +127,7 @@ _umask_lock: Final = threading.Lock()
 
 
 @contextlib.contextmanager
-def _nobody_allowed() -> Iterator[None]:
+def _nobody_allowed() -> Generator[None, None, None]:
     """Files are made without permissions meanwhile, by all threads: the price of never showing too wide ones."""
     with _umask_lock:
         umask = os.umask(0o777)

@@ -71,10 +71,10 @@ class SocketStream(ByteStream):
     # receiving
 
     def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._recv, max_bytes, deadline)
+        return self._receive(self._recv, max_bytes, deadline)  # pyright: ignore[reportReturnType]  # typeshed forgets what @coroutine makes
 
     def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
-        return self._receive(self._recv_into, get_buffer, deadline)
+        return self._receive(self._recv_into, get_buffer, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         return self._socket.recv_into(get_buffer())

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import errno
 import socket as _socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from easynetwork.exceptions import UnsupportedOperation
@@ -109,7 +109,7 @@ def _watching_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextlib.contextmanager
-def _new_socket(kind: _socket.SocketKind) -> Iterator[_socket.socket]:
+def _new_socket(kind: _socket.SocketKind) -> Generator[_socket.socket, None, None]:
     """Gives a non-blocking socket, and closes it if what is done to it fails."""
     sock = _socket.socket(_socket.AF_UNIX, kind)
     try:
@@ -121,7 +121,7 @@ def _new_socket(kind: _socket.SocketKind) -> Iterator[_socket.socket]:
 
 
 @contextlib.contextmanager
-def _removed_on_error(file: SocketFile | None) -> Iterator[None]:
+def _removed_on_error(file: SocketFile | None) -> Generator[None, None, None]:
     try:
         yield
     except BaseException:
@@ -132,7 +132,7 @@ def _removed_on_error(file: SocketFile | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _named(address: UnixSocketAddress) -> Iterator[None]:
+def _named(address: UnixSocketAddress) -> Generator[None, None, None]:
     try:
         yield
     except OSError as exc:

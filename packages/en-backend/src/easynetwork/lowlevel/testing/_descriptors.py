@@ -7,7 +7,7 @@ import array
 import contextlib
 import os
 import socket as _socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from ..streams import RawControlMessage
 
@@ -15,7 +15,7 @@ __all__ = ("close_received", "control_space", "nothing_left_open", "passing_pipe
 
 
 @contextlib.contextmanager
-def nothing_left_open() -> Iterator[None]:
+def nothing_left_open() -> Generator[None, None, None]:
     """Fails if there are more descriptors afterwards than before."""
     before = _open_descriptors()
     yield
@@ -37,7 +37,7 @@ def _is_open(fd: int) -> bool:
 
 
 @contextlib.contextmanager
-def passing_pipes(number: int = 1) -> Iterator[tuple[list[int], list[RawControlMessage]]]:
+def passing_pipes(number: int = 1) -> Generator[tuple[list[int], list[RawControlMessage]], None, None]:
     """Opens pipes; gives their reading ends, and the control message that passes the writing ones."""
     pipes = [os.pipe() for _ in range(number)]
     writing = array.array("i", [end for _, end in pipes])
