@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
 import socket
 import ssl
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import trustme
-
-SLACK = 5.0
-MEGABYTE = 1_000_000
+from attacked_process import MEGABYTE, SLACK, AttackedProcess, starting, wait_until
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads the process table of Linux"),
@@ -34,13 +30,14 @@ pytestmark = [
 
 
 class Server:
-    """The attacked process, seen from outside."""
+    """The attacked process, and ways to talk to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-        self._process = process
-        self._log = log
-        assert process.stdout is not None
-        self.port = int(process.stdout.readline())
+    def __init__(self, process: AttackedProcess) -> None:
+        self.port = int(process.where)
+        self.memory = process.memory
+        self.cpu_seconds = process.cpu_seconds
+        self.descriptors = process.descriptors
+        self.log = process.log
 
     def connect(self, receive_buffer: int | None = None) -> socket.socket:
         sock = socket.socket()
@@ -51,23 +48,9 @@ class Server:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def memory(self) -> int:
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-
-    def cpu_seconds(self) -> float:
-        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
-
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
-
     def stats(self) -> dict[str, Any]:
         with self.connect() as sock:
             return json.loads(ask(sock, "stats"))  # type: ignore[no-any-return]
-
-    def log(self) -> list[str]:
-        self._log.seek(0)
-        return self._log.read().decode().splitlines()
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -75,28 +58,8 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
     """Starts servers; at the end they must stop in order, in time."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="it has no wheels for every platform")
-    with contextlib.ExitStack() as stack:
-
-        def start(**options: Any) -> Server:
-            log = stack.enter_context(tempfile.TemporaryFile())
-            command = [sys.executable, Path(__file__).with_name("attack_server.py"), request.param, json.dumps(options)]
-            process = stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
-            )
-            stack.callback(stop, process)
-            return Server(process, log)
-
-        yield start
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        assert process.wait(10) == 0, "the server did not end in order"
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+    with starting("attack_server.py", request.param) as start:
+        yield lambda **options: Server(start(**options))
 
 
 def read_line(sock: socket.socket) -> str:
@@ -123,15 +86,6 @@ def read_to_end(sock: socket.socket) -> bytes:
 def reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    """Polls the other process, which has no way to tell; returns how long it took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not happen in time"
-        select.select([], [], [], 0.01)
-    return time.monotonic() - start
 
 
 def slowest_answer(sock: socket.socket, count: int) -> float:
