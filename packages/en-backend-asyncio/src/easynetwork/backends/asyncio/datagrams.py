@@ -8,6 +8,7 @@ first, so a burst of datagrams costs one question, and only one that finds nothi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import mmap
 import socket as _socket
@@ -50,6 +51,7 @@ _LONGEST_PAUSE: Final = 0.05  # what a full peer costs is 20 calls a second
 
 _FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
 
+_ERROR_QUEUE: Final[int] = getattr(_socket, "MSG_ERRQUEUE", 0)  # Linux has one
 _CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 _AF_UNIX: Final[int | None] = getattr(_socket, "AF_UNIX", None)
 
@@ -113,14 +115,17 @@ class _SocketDatagrams:
     @coroutine  # and no `async def`, as in SocketStream
     def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> Generator[Any, None, _T]:
         my_turn = monotonic() < self._turn_ends
+        woken = False
         while True:
             if my_turn:
                 try:
                     return read(size)
+                except (BlockingIOError, InterruptedError):
+                    if woken:
+                        self._forget_errors()  # what else would have woken it?
                 except OSError as exc:
-                    if not isinstance(exc, (BlockingIOError, InterruptedError)):
-                        self._check_received(exc)
-                        continue
+                    self._check_received(exc)
+                    continue
             if self._closing:
                 raise self._closed_error()
             if deadline is not None and deadline <= self._loop.time():
@@ -128,7 +133,7 @@ class _SocketDatagrams:
                 return self._receive_at_once(read, size)
             yield self._readable.waited_for(deadline)
             self._turn_ends = monotonic() + _TURN
-            my_turn = True
+            my_turn = woken = True
 
     def _receive_at_once(self, read: Callable[[int], _T], size: int) -> _T:
         """There is no time left to be told that a datagram is there, but it may be there."""
@@ -146,9 +151,17 @@ class _SocketDatagrams:
         """Raises what has to be known."""
         if self._closing:
             raise self._closed_error() from None
+        self._forget_errors()
         self._readable.renew_watch()
         if error.errno not in self._ignored_errors:
             raise error
+
+    def _forget_errors(self) -> None:
+        """Empties the queue that ``IP_RECVERR`` fills (ip(7)): with an error in it, a socket counts as ready for ever, and the next call fails."""
+        if _ERROR_QUEUE and not self._is_unix:
+            with contextlib.suppress(OSError):  # it is empty; its size is limited by the receive buffer
+                while True:
+                    self._socket.recvmsg(0, 0, _ERROR_QUEUE)
 
     def _recvmsg_udp(self, control_bufsize: int) -> _Message:
         return self._socket.recvmsg(_LARGEST_UDP, control_bufsize, _CLOSE_ON_EXEC)
@@ -194,10 +207,10 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         return ClosedListenerError(errno.EBADF, "the listener is closed")
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)
+        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, _Message]:
-        return self._receive(self._recvmsg, control_bufsize, deadline)
+        return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def _recvfrom_unix(self, _: int) -> tuple[bytes, Any]:
         data, _messages, flags, address = self._recvmsg(0)
@@ -235,6 +248,7 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
     def _send_again(self, error: OSError, send: Callable[..., object], *arguments: Any) -> bool:
         """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7)); the second one is our own."""
         if error.errno in UNREACHED_PEER and not self._is_unix:
+            self._forget_errors()
             try:
                 send(*arguments)
             except OSError as exc:
@@ -278,12 +292,12 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         }
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)
+        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None
     ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int]]:
-        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)
+        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def _recvmsg_of_peer(self, control_bufsize: int) -> tuple[bytes, list[RawControlMessage], int]:
         return self._recvmsg(control_bufsize)[:3]
