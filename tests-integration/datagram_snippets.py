@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The request handlers of "How-to - UDP Servers" and "Unix Datagram Servers", which share most of them; what they leave out is filled in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from easynetwork.converter import AbstractPacketConverter
+from easynetwork.exceptions import DatagramProtocolParseError, PacketConversionError
+from easynetwork.lowlevel.request_handler import RecvParams
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers import StringLineSerializer
+from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
+
+
+@dataclass(frozen=True)
+class Request:
+    text: str
+
+
+@dataclass(frozen=True)
+class Response:
+    text: str = "response"
+
+
+class BadRequest(Response):
+    def __init__(self) -> None:
+        super().__init__("bad request")
+
+
+class InternalError(Response):
+    def __init__(self) -> None:
+        super().__init__("internal error")
+
+
+class TimedOut(Response):
+    def __init__(self) -> None:
+        super().__init__("timed out")
+
+
+class TextToRequest(AbstractPacketConverter[Any, str]):
+    """One word is a bad request, and another one makes the protocol crash."""
+
+    def create_from_dto_packet(self, packet: str) -> Request:
+        if packet == "bad":
+            raise PacketConversionError("not a request")
+        if packet == "crash":
+            raise ZeroDivisionError
+        return Request(packet)
+
+    def convert_to_dto_packet(self, obj: Response) -> str:
+        return obj.text
+
+
+# NOTE: The sent packet is "Response" and the received packet is "Request"
+class ServerProtocol(DatagramProtocol[Response, Request]):
+    def __init__(self) -> None:
+        super().__init__(StringLineSerializer(), TextToRequest())
+
+
+class MyRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    """
+    The request handler class for our server.
+
+    It is instantiated once to the server, and must
+    override the handle() method to implement communication to the
+    client.
+    """
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        # "client" a placeholder to have a stream-like API.
+        # All the datagrams sent by this client are sent
+        # through the "yield" statement.
+        request: Request = yield
+
+        # Do some stuff
+        text = request.text.upper()
+
+        response = Response(text)
+
+        # The corresponding call is server_socket.sendto(data, remote_address)
+        await client.send_packet(response)
+
+
+class MinimumRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        ### Before 'yield'
+        # Initializes the generator.
+        # This is the setup part before receiving a request.
+        # Unlike the stream request handler, the generator is started
+        # when the datagram is received (but is not parsed yet).
+        ##################
+        self.events.append("before yield")
+
+        request: Request = yield
+
+        ### After 'yield'
+        # The received datagram is parsed.
+        # you can do whatever you want with it and send responses back
+        # to the client if necessary.
+        self.events.append(request.text)
+        await client.send_packet(Response())
+        #################
+
+        ### On a 'return'
+        # When handle() returns, it means that this request handler is finished.
+        # The server creates a new generator when a new datagram is received.
+        #################
+        return
+
+
+class SkipDatagramRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    def __init__(self, attribute: Any, allowed: object) -> None:
+        self._attribute = attribute
+        self._allowed = allowed
+
+    def should_handle(self, client: AsyncDatagramClient[Response]) -> bool:
+        return bool(client.extra(self._attribute) == self._allowed)
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        if not self.should_handle(client):
+            # By returning before the "yield" statement, you ask the server to discard
+            # the received datagram.
+            return
+
+        request: Request = yield
+        await client.send_packet(Response(request.text))
+
+
+class ErrorHandlingInRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        try:
+            # *All* exceptions are thrown through the "yield" statement
+            # (including BaseException). But you should only catch Exception subclasses.
+            request: Request = yield
+        except DatagramProtocolParseError:
+            await client.send_packet(BadRequest())
+        except Exception:
+            # Runtime error. Log the error.
+            traceback.print_exc()
+
+            await client.send_packet(InternalError())
+        else:
+            await client.send_packet(Response(request.text))
+
+
+class MultipleYieldInRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    def need_something_else(self, request: Request, client: AsyncDatagramClient[Response]) -> bool:
+        return request.text == "more to come"
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        request: Request = yield
+
+        ...
+
+        await client.send_packet(Response(request.text))
+
+        if self.need_something_else(request, client):
+            additional_data: Request = yield
+
+            ...
+
+            await client.send_packet(Response(f"additional {additional_data.text}"))
+
+
+class Patient(AsyncDatagramRequestHandler[Request, Response]):
+    """The documents wait for 30 seconds."""
+
+    def __init__(self, delay: float) -> None:
+        self.delay = delay
+
+
+class TimeoutYieldedRequestHandler(Patient):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[RecvParams | None, Request]:
+        # It is *never* useful to have a timeout for the 1st datagram
+        # because the datagram is already in the queue.
+        # The yielded value is simply ignored.
+        request: Request = yield None
+
+        ...
+
+        await client.send_packet(Response(request.text))
+
+        try:
+            # The client has 30 seconds to send the 2nd request to the server.
+            another_request: Request = yield RecvParams(timeout=self.delay)
+        except TimeoutError:
+            await client.send_packet(TimedOut())
+        else:
+            await client.send_packet(Response(f"another {another_request.text}"))
+
+
+class NumberYieldedRequestHandler(Patient):
+    """The deprecated form."""
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[float | None, Request]:
+        request: Request = yield None
+
+        await client.send_packet(Response(request.text))
+
+        try:
+            # The client has 30 seconds to send the 2nd request to the server.
+            another_request: Request = yield self.delay
+        except TimeoutError:
+            await client.send_packet(TimedOut())
+        else:
+            await client.send_packet(Response(f"another {another_request.text}"))
+
+
+class TimeoutContextRequestHandlerAsyncIO(Patient):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        request: Request = yield
+
+        await client.send_packet(Response(request.text))
+
+        try:
+            # The client has 30 seconds to send the 2nd request to the server.
+            async with asyncio.timeout(self.delay):
+                another_request: Request = yield
+        except TimeoutError:
+            await client.send_packet(TimedOut())
+        else:
+            await client.send_packet(Response(f"another {another_request.text}"))
+
+
+class TimeoutContextRequestHandlerAnyIO(Patient):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        request: Request = yield
+
+        await client.send_packet(Response(request.text))
+
+        try:
+            with anyio.fail_after(self.delay):
+                another_request: Request = yield
+        except TimeoutError:
+            await client.send_packet(TimedOut())
+        else:
+            await client.send_packet(Response(f"another {another_request.text}"))
+
+
+class TimeoutContextRequestHandlerWithClientBackend(Patient):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        request: Request = yield
+
+        await client.send_packet(Response(request.text))
+
+        try:
+            with client.backend().timeout(self.delay):
+                another_request: Request = yield
+        except TimeoutError:
+            await client.send_packet(TimedOut())
+        else:
+            await client.send_packet(Response(f"another {another_request.text}"))
+
+
+TIMEOUT_HANDLERS = [
+    TimeoutYieldedRequestHandler,
+    TimeoutContextRequestHandlerAsyncIO,
+    TimeoutContextRequestHandlerAnyIO,
+    TimeoutContextRequestHandlerWithClientBackend,
+]
+
+
+class ServiceInitializationHookRequestHandlerAsyncIO(MyRequestHandler):
+    def __init__(self) -> None:
+        self.actions = 0
+
+    async def service_init(
+        self,
+        exit_stack: contextlib.AsyncExitStack,
+        server: Any,
+    ) -> None:
+        exit_stack.callback(self._service_quit)
+
+        self.background_tasks = await exit_stack.enter_async_context(asyncio.TaskGroup())
+
+        _ = self.background_tasks.create_task(self._service_actions())
+
+    async def _service_actions(self) -> None:
+        while True:
+            await asyncio.sleep(0.001)
+
+            # Do some stuff each second in background
+            self.actions += 1
+
+    def _service_quit(self) -> None:
+        print("Service stopped")
+
+
+class ServiceInitializationHookRequestHandlerWithServerBackend(MyRequestHandler):
+    def __init__(self) -> None:
+        self.actions = 0
+
+    async def service_init(
+        self,
+        exit_stack: contextlib.AsyncExitStack,
+        server: Any,
+    ) -> None:
+        exit_stack.callback(self._service_quit)
+
+        self.background_tasks = await exit_stack.enter_async_context(server.backend().create_task_group())
+
+        self.background_tasks.start_soon(self._service_actions, server.backend())
+
+    async def _service_actions(self, backend: Any) -> None:
+        while True:
+            await backend.sleep(0.001)
+
+            # Do some stuff each second in background
+            self.actions += 1
+
+    def _service_quit(self) -> None:
+        print("Service stopped")
+
+
+SERVICE_HANDLERS = [
+    ServiceInitializationHookRequestHandlerAsyncIO,
+    ServiceInitializationHookRequestHandlerWithServerBackend,
+]

@@ -1,0 +1,612 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What "How-to - UDP Servers" tells, section by section."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import re
+import signal
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anyio
+import pytest
+from datagram_peers import SocketPeer, running, udp_peer
+from datagram_snippets import (
+    SERVICE_HANDLERS,
+    TIMEOUT_HANDLERS,
+    ErrorHandlingInRequestHandler,
+    MinimumRequestHandler,
+    MultipleYieldInRequestHandler,
+    MyRequestHandler,
+    NumberYieldedRequestHandler,
+    Patient,
+    Request,
+    Response,
+    ServerProtocol,
+    SkipDatagramRequestHandler,
+)
+from programs import output_of, serving_program
+
+from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
+from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
+from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
+from easynetwork.servers.async_udp import AsyncUDPNetworkServer
+from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
+
+Server = AsyncUDPNetworkServer[Request, Response]
+Handler = AsyncDatagramRequestHandler[Request, Response]
+
+in_event_loop = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def serving(handler: Handler, **options: Any) -> AsyncIterator[tuple[Server, SocketPeer]]:
+    """A running server with one peer."""
+    server: Server = AsyncUDPNetworkServer("127.0.0.1", 0, ServerProtocol(), handler, **options)
+    async with running(server):
+        with udp_peer(server) as peer:
+            yield server, peer
+
+
+# Request Handler Objects
+
+
+@in_event_loop
+async def test_simple_request_handler() -> None:
+    async with serving(MyRequestHandler()) as (_, peer):
+        assert await peer.ask("hello") == "HELLO"
+        assert await peer.ask("world") == "WORLD"
+
+
+@in_event_loop
+async def test_there_is_only_one_request_handler_for_the_entire_service() -> None:
+    handlers: set[object] = set()
+
+    class Telling(MyRequestHandler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            handlers.add(self)
+            yield
+            await client.send_packet(Response())
+
+    handler = Telling()
+    async with serving(handler) as (server, one):
+        await one.ask("x")
+        with udp_peer(server) as other:
+            await other.ask("x")
+
+    assert handlers == {handler}
+
+
+# Using handle() Generator
+
+
+@in_event_loop
+async def test_one_active_generator_per_client_and_pending_datagrams_are_queued() -> None:
+    """The first of them waits meanwhile; the generator of another client does not care."""
+    active: dict[AsyncDatagramClient[Response], int] = {}
+    released = anyio.Event()
+
+    class Slow(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            active[client] = active.get(client, 0) + 1
+            assert active[client] == 1
+            request = yield
+            if request.text == "1":
+                await released.wait()
+            await client.send_packet(Response(request.text))
+            active[client] -= 1
+
+    async with serving(Slow()) as (server, peer):
+        peer.send("1", "2", "3")
+        with udp_peer(server) as other:
+            assert await other.ask("0") == "0"
+        assert await peer.hears_nothing()
+        released.set()
+        assert [await peer.receive() for _ in range(3)] == ["1", "2", "3"]
+
+
+# Minimum Requirements
+
+
+@in_event_loop
+async def test_minimum_requirements() -> None:
+    handler = MinimumRequestHandler()
+
+    async with serving(handler) as (_, peer):
+        assert await peer.ask("one") == "response"
+        assert await peer.ask("two") == "response"
+
+    assert handler.events == ["before yield", "one", "before yield", "two"]
+
+
+@in_event_loop
+async def test_the_generator_starts_when_the_datagram_is_received_but_not_parsed_yet() -> None:
+    handler = MinimumRequestHandler()
+
+    async with serving(handler) as (_, peer):
+        peer.send("bad")
+        assert await peer.ask("good") == "response"
+
+    assert handler.events == ["before yield", "before yield", "good"]
+
+
+# Refuse datagrams
+
+
+@in_event_loop
+async def test_refuse_datagrams(caplog: pytest.LogCaptureFixture) -> None:
+    handler = SkipDatagramRequestHandler(INETClientAttribute.remote_address, None)
+
+    async with serving(handler) as (server, peer):
+        handler._allowed = IPv4SocketAddress(*peer.sock.getsockname())  # pyright: ignore[reportPrivateUsage]  # known only now
+        with udp_peer(server, bound_to="127.0.0.2") as stranger:
+            stranger.send("let", "me", "in", "bad")
+            assert await peer.ask("hello") == "hello"
+            assert await stranger.hears_nothing()
+
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+# Error Handling
+
+
+@in_event_loop
+async def test_error_handling(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving(ErrorHandlingInRequestHandler()) as (_, peer):
+        assert await peer.ask("good") == "good"
+        assert await peer.ask("bad") == "bad request"
+        assert capsys.readouterr().err == ""
+        assert await peer.ask("crash") == "internal error"
+        assert await peer.ask("still here") == "still here"
+
+    printed = capsys.readouterr().err
+    assert "RuntimeError: protocol.build_packet_from_datagram() crashed" in printed
+    assert "ZeroDivisionError" in printed
+
+
+@in_event_loop
+@pytest.mark.parametrize(
+    ("datagram", "error"), [("bad", "DatagramProtocolParseError"), ("crash", "RuntimeError"), ("good", "LookupError")]
+)
+async def test_an_exception_that_leaves_the_generator_is_logged_and_ends_only_that(
+    datagram: str, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Careless(MyRequestHandler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            request = yield
+            if request.text == "good":
+                raise LookupError
+            await client.send_packet(Response(request.text))
+
+    async with serving(Careless()) as (_, peer):
+        peer.send(datagram)
+        assert await peer.ask("next") == "next"
+        name = IPv4SocketAddress(*peer.sock.getsockname())
+
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == f"Exception occurred during processing of request from {name}"
+    assert record.exc_info is not None
+    assert type(record.exc_info[1]).__name__ == error
+
+
+# Having Multiple yield Statements
+
+
+@in_event_loop
+async def test_having_multiple_yield_statements() -> None:
+    async with serving(MultipleYieldInRequestHandler()) as (server, peer):
+        assert await peer.ask("that is all") == "that is all"
+        assert await peer.ask("more to come") == "more to come"
+        with udp_peer(server) as other:
+            assert await other.ask("data") == "data"
+        assert await peer.ask("data") == "additional data"
+        assert await peer.ask("data") == "data"
+
+
+# Cancellation And Timeouts
+
+
+@in_event_loop
+@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+async def test_cancellation_and_timeouts(kind: type[Patient]) -> None:
+    async with serving(kind(delay=0.03)) as (_, peer):
+        for _ in range(2):
+            assert await peer.ask("first") == "first"
+            assert await peer.receive() == "timed out"
+
+
+@in_event_loop
+@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+async def test_cancellation_and_timeouts_with_a_datagram_in_time(kind: type[Patient]) -> None:
+    async with serving(kind(delay=30)) as (_, peer):
+        assert await peer.ask("first") == "first"
+        assert await peer.ask("second") == "another second"
+        peer.send("third", "fourth")
+        assert [await peer.receive(), await peer.receive()] == ["third", "another fourth"]
+
+
+@in_event_loop
+async def test_a_yielded_number_is_a_deprecated_timeout() -> None:
+    async with serving(NumberYieldedRequestHandler(delay=0.03)) as (_, peer):
+        with pytest.warns(DeprecationWarning, match="RecvParams"):
+            assert await peer.ask("first") == "first"
+        assert await peer.receive() == "timed out"
+
+    async with serving(NumberYieldedRequestHandler(delay=30)) as (_, peer):
+        with pytest.warns(DeprecationWarning, match="RecvParams"):
+            assert await peer.ask("first") == "first"
+        assert await peer.ask("second") == "another second"
+
+
+@in_event_loop
+async def test_a_timeout_for_the_first_datagram_is_ignored() -> None:
+    class Hasty(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[RecvParams, Request]:
+            request = yield RecvParams(timeout=0)
+            await client.send_packet(Response(request.text))
+
+    async with serving(Hasty()) as (_, peer):
+        assert await peer.ask("x") == "x"
+
+
+@in_event_loop
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        ("soon", TypeError),
+        (True, TypeError),
+        (-1, ValueError),
+        (float("nan"), ValueError),
+        (RecvParams(recv_with_ancillary=RecvAncillaryDataParams(print)), UnsupportedOperation),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:yielding a number:DeprecationWarning")
+async def test_a_wish_that_makes_no_sense_is_thrown_in_and_the_datagram_waits(
+    wish: Any, error: type[Exception]
+) -> None:
+    class Wishful(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[Any, Request]:
+            with pytest.raises(error):
+                yield wish
+            request = yield None
+            await client.send_packet(Response(request.text))
+
+    async with serving(Wishful()) as (_, peer):
+        assert await peer.ask("x") == "x"
+
+
+# Client Metadata
+
+
+@in_event_loop
+async def test_client_metadata() -> None:
+    class ClientExtraAttributesRequestHandler(Handler):
+        async def handle(
+            self,
+            client: AsyncDatagramClient[Response],
+        ) -> AsyncGenerator[None, Request]:
+            client_address = client.extra(INETClientAttribute.remote_address)
+
+            request: Request = yield
+
+            assert client.extra(INETClientAttribute.socket).getsockname() == tuple(server.get_addresses()[0])
+            assert client.extra(INETClientAttribute.local_address) == server.get_addresses()[0]
+            with pytest.raises(TypedAttributeLookupError):
+                client.extra(RecvParams)
+            await client.send_packet(Response(f"{client_address} sent {request.text}"))
+
+    async with serving(ClientExtraAttributesRequestHandler()) as (server, peer):
+        assert await peer.ask("hello") == f"{IPv4SocketAddress(*peer.sock.getsockname())} sent hello"
+
+
+@in_event_loop
+async def test_clients_are_equal_for_the_same_peer_and_one_object_while_held() -> None:
+    held: list[AsyncDatagramClient[Response]] = []
+
+    class Holding(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            held.append(client)
+            yield
+            await client.send_packet(Response())
+
+    async with serving(Holding()) as (server, peer):
+        await peer.ask("x")
+        await peer.ask("x")
+        with udp_peer(server) as other:
+            await other.ask("x")
+
+    assert held[0] is held[1]
+    assert len(set(held)) == 2
+    assert held[0].is_closing()
+
+
+@in_event_loop
+async def test_control_messages_are_not_for_udp() -> None:
+    class Controlling(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            yield
+            with pytest.raises(UnsupportedOperation):
+                await client.send_packet_with_ancillary(Response(), [])
+            await client.send_packet(Response("refused"))
+
+    async with serving(Controlling()) as (_, peer):
+        assert await peer.ask("x") == "refused"
+
+
+# Service Initialization
+
+
+@in_event_loop
+@pytest.mark.parametrize("kind", SERVICE_HANDLERS)
+async def test_service_initialization(kind: type[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    handler = kind()
+
+    async with serving(handler) as (_, peer):
+        assert await peer.ask("x") == "X"
+        with anyio.fail_after(10):
+            while not handler.actions:
+                await anyio.lowlevel.checkpoint()
+        assert capsys.readouterr().out == ""
+
+    assert capsys.readouterr().out == "Service stopped\n"
+
+
+@in_event_loop
+async def test_what_service_init_pushes_is_undone_after_the_last_client_and_may_not_send_then() -> None:
+    events: list[str] = []
+
+    class Service(Handler):
+        async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
+            events.append(f"init, serving: {server.is_serving()}")
+            exit_stack.callback(events.append, "undone")
+
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            request = yield
+            await client.send_packet(Response(request.text))
+            try:
+                yield
+            finally:
+                events.append("client ended")
+
+    async with serving(Service()) as (_, peer):
+        assert await peer.ask("x") == "x"
+
+    assert events == ["init, serving: False", "client ended", "undone"]
+
+
+# Low-Level Socket Operations
+
+
+@in_event_loop
+async def test_low_level_socket_operations() -> None:
+    class Options(MyRequestHandler):
+        async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Server) -> None:
+            for sock in server.get_sockets():
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 7)
+
+    async with serving(Options()) as (server, _):
+        assert [sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) for sock in server.get_sockets()] == [7]
+
+
+# Per-client variables (contextvars integration)
+
+
+class ClientContextRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
+    client_addr_var: ClassVar[contextvars.ContextVar[IPv4SocketAddress | IPv6SocketAddress]]
+    client_addr_var = contextvars.ContextVar("client_addr")
+
+    @classmethod
+    def client_log(cls, message: str) -> None:
+        # The address of the currently handled client can be accessed
+        # without passing it explicitly to this function.
+
+        logger = logging.getLogger(cls.__name__)
+
+        client_address = cls.client_addr_var.get()
+
+        logger.info("From %s: %s", client_address, message)
+
+    async def handle(
+        self,
+        client: AsyncDatagramClient[Response],
+    ) -> AsyncGenerator[None, Request]:
+        address = client.extra(INETClientAttribute.remote_address)
+        self.client_addr_var.set(address)
+
+        # In any code that we call within "handle()" is now possible to get
+        # client's address by calling 'client_addr_var.get()'.
+
+        request: Request = yield
+
+        self.client_log(f"Received request: {request!r}")
+
+        await client.send_packet(Response())
+
+
+@in_event_loop
+async def test_per_client_variables(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(ClientContextRequestHandler()) as (server, peer):
+        assert await peer.ask("one") == "response"
+        with udp_peer(server) as other:
+            assert await other.ask("two") == "response"
+            names = [IPv4SocketAddress(*each.sock.getsockname()) for each in (peer, other)]
+
+    assert [r.getMessage() for r in caplog.records if r.name == "ClientContextRequestHandler"] == [
+        f"From {names[0]}: Received request: Request(text='one')",
+        f"From {names[1]}: Received request: Request(text='two')",
+    ]
+    with pytest.raises(LookupError):
+        ClientContextRequestHandler.client_addr_var.get()
+
+
+who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+
+
+@in_event_loop
+async def test_the_context_of_service_init_is_copied_for_each_generator() -> None:
+    class Remembering(Handler):
+        async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
+            who.set("service")
+
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            request = yield
+            before = who.get()
+            who.set(request.text)
+            await asyncio.sleep(0)  # another generator runs meanwhile
+            await client.send_packet(Response(f"{before} {who.get()}"))
+
+    async with serving(Remembering()) as (server, peer):
+        with udp_peer(server) as other:
+            peer.send("one", "two")
+            other.send("three")
+            assert [await peer.receive(), await peer.receive()] == ["service one", "service two"]
+            assert await other.receive() == "service three"
+
+
+# Server Object
+
+SERVER_OBJECT = """
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers import JSONSerializer
+from easynetwork.servers import AsyncUDPNetworkServer
+from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
+
+
+class MyRequestHandler(AsyncDatagramRequestHandler[object, object]):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[object],
+    ) -> AsyncGenerator[None, object]:
+        request = yield
+
+        await client.send_packet({"got": request})
+
+
+class ServerProtocol(DatagramProtocol[object, object]):
+    def __init__(self) -> None:
+        super().__init__(JSONSerializer())
+
+
+async def main() -> None:
+    host, port = "127.0.0.1", 0
+    protocol = ServerProtocol()
+    handler = MyRequestHandler()
+
+    # Create the server, binding to localhost
+    async with AsyncUDPNetworkServer(host, port, protocol, handler) as server:
+        # Activate the server; this will keep running until you
+        # interrupt the program with Ctrl-C
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_server_object_ended_by_ctrl_c(tmp_path: Path) -> None:
+    with (
+        serving_program(tmp_path / "async_server.py", SERVER_OBJECT) as (process, address),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", int(address.rstrip(")").rpartition(" ")[2])))
+        sock.send(b'"hello"')
+        assert sock.recv(100) == b'{"got":"hello"}'
+
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        end = process.stderr.read()
+
+    assert process.returncode == -signal.SIGINT
+    assert end.rstrip().endswith("KeyboardInterrupt")
+    assert "Server stopped" in end
+
+
+BACKGROUND_SERVER = """
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from easynetwork.clients import AsyncUDPNetworkClient
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers import JSONSerializer
+from easynetwork.servers import AsyncUDPNetworkServer
+from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
+
+
+class JSONProtocol(DatagramProtocol[dict[str, Any], dict[str, Any]]):
+    def __init__(self) -> None:
+        super().__init__(JSONSerializer())
+
+
+class MyRequestHandler(AsyncDatagramRequestHandler[dict[str, Any], dict[str, Any]]):
+    async def handle(
+        self,
+        client: AsyncDatagramClient[dict[str, Any]],
+    ) -> AsyncGenerator[None, dict[str, Any]]:
+        request: dict[str, Any] = yield
+
+        current_task = asyncio.current_task()
+        assert current_task is not None
+
+        await client.send_packet({"task": current_task.get_name(), "request": request})
+
+
+async def client(host: str, port: int, message: str) -> None:
+    async with AsyncUDPNetworkClient((host, port), JSONProtocol()) as client:
+        await client.send_packet({"message": message})
+        response = await client.recv_packet()
+        print(f"From server: {response}")
+
+
+async def main() -> None:
+    host, port = "127.0.0.1", 0
+    protocol = JSONProtocol()
+    handler = MyRequestHandler()
+
+    server = AsyncUDPNetworkServer(host, port, protocol, handler)
+
+    async with server:
+        is_up_event = asyncio.Event()
+        server_task = asyncio.create_task(server.serve_forever(is_up_event=is_up_event))
+        await is_up_event.wait()
+
+        print(f"Server loop running in task: {server_task.get_name()}")
+
+        for i in range(3):
+            await client(*server.get_addresses()[0].for_connection(), f"Hello world {i + 1}")
+
+        # Shutdown server
+        await server.shutdown()
+        await server_task
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_background_server() -> None:
+    first, *answers = output_of(BACKGROUND_SERVER).splitlines()
+
+    assert first == "Server loop running in task: Task-2"
+    assert [re.sub(r"'task': '[^']+'", "'task': ...", answer) for answer in answers] == [
+        "From server: {'task': ..., 'request': {'message': 'Hello world 1'}}",
+        "From server: {'task': ..., 'request': {'message': 'Hello world 2'}}",
+        "From server: {'task': ..., 'request': {'message': 'Hello world 3'}}",
+    ]
