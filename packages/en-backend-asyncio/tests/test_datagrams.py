@@ -5,6 +5,7 @@ import asyncio
 import errno
 import socket
 import sys
+import time
 
 import pytest
 
@@ -95,8 +96,12 @@ async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: 
         assert listener.send_nowait(b"lost", nowhere)
         await peer.send(b"y")
         assert (await listener.receive(backend.current_time() + 5))[0] == b"y"
+    with pytest.raises(OSError, match="long"):
+        listener.send_nowait(bytes(70_000), somewhere)  # an error of our own, that is queued as well
+    cpu = time.process_time()
     with pytest.raises(TimeoutError):
-        await listener.receive(backend.current_time() + 0.02)
+        await listener.receive(backend.current_time() + 0.1)
+    assert time.process_time() - cpu < 0.05  # no error keeps it awake
     await peer.aclose()
     await listener.aclose()
 
