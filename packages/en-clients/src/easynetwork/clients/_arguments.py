@@ -126,7 +126,7 @@ def _unix_address(name: str, given: Any, expected: str) -> UnixSocketAddress:
 
 def _check_socket(sock: _socket.socket, families: Collection[int], kind: int, name: str) -> None:
     if isinstance(sock, _ssl.SSLSocket):
-        raise TypeError("address_or_socket: expected a plain socket, which ssl= makes secure, got an SSLSocket")
+        raise TypeError("address_or_socket: expected a plain socket (ssl= makes that of TCP secure), got an SSLSocket")
     if sock.type != kind or sock.family not in families:
         raise ValueError(f"address_or_socket: expected a {name} socket")
     sock.getpeername()

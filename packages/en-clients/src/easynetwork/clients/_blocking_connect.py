@@ -20,6 +20,7 @@ from easynetwork.lowlevel.happy_eyeballs import (
     interleave_families,
 )
 
+from ._arguments import closed_on_error
 from ._time_limits import LONGEST_POLL, deadline_after
 
 __all__ = ("connect_tcp", "connect_udp")
@@ -62,15 +63,14 @@ def connect_udp(
     remote, local = _resolve(host, port, _socket.SOCK_DGRAM, local_address, family)
     failures: list[tuple[AddressInfo, OSError]] = []
     for info in remote:
-        with contextlib.ExitStack() as stack:
-            try:
-                sock = stack.enter_context(_bound_socket(info, local))
+        try:
+            sock = _bound_socket(info, local)
+            with closed_on_error(sock):
                 sock.connect(info[4])
-            except OSError as exc:
-                failures.append((info, exc))
-            else:
-                stack.pop_all()
-                return sock
+        except OSError as exc:
+            failures.append((info, exc))
+        else:
+            return sock
     raise failure_of_all(failures)
 
 
@@ -88,12 +88,11 @@ def _resolve(
 
 def _bound_socket(info: AddressInfo, local: dict[int, Any]) -> _socket.socket:
     family, kind, proto, _, _ = info
-    with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(_socket.socket(family, kind, proto))
+    sock = _socket.socket(family, kind, proto)
+    with closed_on_error(sock):
         if family in local:
             sock.bind(local[family])
-        stack.pop_all()
-        return sock
+    return sock
 
 
 class _Race:

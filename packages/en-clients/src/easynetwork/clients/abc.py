@@ -55,7 +55,8 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
 
         Raises:
             ClientClosedError: the client is closed.
-            ConnectionError: the connection is lost.
+            ConnectionError: the connection is lost, or (datagrams) the peer could not be reached.
+            OSError: the system refuses the packet, for instance because it is too long for a datagram.
             TimeoutError: it took too long.
             ValueError: the time-out is negative or no number.
             RuntimeError: the protocol could not serialize the packet (see the cause); nothing was sent.
@@ -72,7 +73,9 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
             ClientClosedError: the client is closed.
             ConnectionAbortedError: the peer has ended the connection, or it is lost.
             TruncatedStreamError: the same, in the middle of a packet, or of a TLS session.
+            OSError: a datagram could not be delivered, or what came was cut off; the next packet can be received.
             BaseProtocolParseError: the peer has sent nonsense; the next packet can be received.
+            RuntimeError: the protocol has failed (see the cause).
             TimeoutError: it took too long; nothing is lost.
             ValueError: the time-out is negative or no number.
         """
@@ -147,7 +150,8 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
 
         Raises:
             ClientClosedError: the client is closed.
-            ConnectionError: the connection is lost.
+            ConnectionError: the connection is lost, or (datagrams) the peer could not be reached.
+            OSError: the system refuses the packet, for instance because it is too long for a datagram.
             RuntimeError: the protocol could not serialize the packet (see the cause); nothing was sent.
         """
 
@@ -159,7 +163,9 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
             ClientClosedError: the client is closed.
             ConnectionAbortedError: the peer has ended the connection, or it is lost.
             TruncatedStreamError: the same, in the middle of a packet, or of a TLS session.
+            OSError: a datagram could not be delivered, or what came was cut off; the next packet can be received.
             BaseProtocolParseError: the peer has sent nonsense; the next packet can be received.
+            RuntimeError: the protocol has failed (see the cause).
         """
 
     async def iter_received_packets(self, *, timeout: float | None = 0) -> AsyncGenerator[_ReceivedT, None]:
