@@ -16,7 +16,7 @@ from easynetwork.lowlevel.socket import ISocket, SocketAddress, SocketAttribute
 from ..abc import AbstractAsyncNetworkServer, SupportsEventSet
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, CancelScope, TaskGroup
 
 __all__ = ("BaseAsyncNetworkServer", "Service")
 
@@ -79,7 +79,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._logger = logger
         self._listeners: Sequence[_ListenerT] = ()
         self._activation_lock = backend.create_lock()
-        self._activation = backend.open_cancel_scope()
+        self._activation: CancelScope | None = None
         self._closed = False
         self._run: _Run | None = None
 
@@ -115,8 +115,8 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
             if self._listeners:
                 return
             listeners: Sequence[_ListenerT] = ()
-            self._activation = self._backend.open_cancel_scope()
-            with self._activation:
+            self._activation = activation = self._backend.open_cancel_scope()
+            with activation:
                 listeners = await self._service.open_listeners()
             if self._closed:
                 await self._close_all(listeners)
@@ -131,7 +131,8 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         if self._run is not None and not self._run.is_set_up:
             raise BusyResourceError("the server is being set up by serve_forever()")
         self._closed = True
-        self._activation.cancel()
+        if self._activation is not None:
+            self._activation.cancel()
         listeners, self._listeners = self._listeners, ()
         await self._close_all(listeners)
 
