@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _START = "Start serving at "
 
 
 @contextmanager
-def serving_program(path: Path, source: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving_program(path: Path, source: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A program that serves until it is interrupted, and the addresses that its log tells: nothing else says when it is up."""
     path.write_text(source)
     command = [sys.executable, "-W", "error", "-c", _RUN_WITH_LOG, str(path)]

@@ -10,7 +10,7 @@ import logging
 import re
 import signal
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,7 +47,7 @@ in_event_loop = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def serving(handler: Handler, **options: Any) -> AsyncIterator[tuple[Server, SocketPeer]]:
+async def serving(handler: Handler, **options: Any) -> AsyncGenerator[tuple[Server, SocketPeer]]:
     """A running server with one peer."""
     server: Server = AsyncUDPNetworkServer("127.0.0.1", 0, ServerProtocol(), handler, **options)
     async with running(server):

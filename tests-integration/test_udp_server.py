@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ def new_server(
 @asynccontextmanager
 async def serving(
     host: Any, handler: AsyncDatagramRequestHandler[str, str], **options: Any
-) -> AsyncIterator[AsyncUDPNetworkServer[str, str]]:
+) -> AsyncGenerator[AsyncUDPNetworkServer[str, str]]:
     server = new_server(host, handler, **options)
     async with running(server):
         yield server
