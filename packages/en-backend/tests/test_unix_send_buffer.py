@@ -25,10 +25,10 @@ class Kernel:
         self.asked += 1
         return self.unread
 
-    def send(self, address: str) -> bool:
-        if not self.buffer.admits(500, address):
+    def send(self, address: str, size: int = 500) -> bool:
+        if not self.buffer.admits(size, address):
             return False
-        self.unread += COST
+        self.unread += COST + size - 500
         return True
 
     def read(self, number: int = 1) -> None:
@@ -66,7 +66,7 @@ def test_the_others_wait_once_and_then_no_more(kernel: Kernel) -> None:
         pass
     assert not kernel.send("good")  # it may have been sent to somebody who is just slow
 
-    kernel.now += 0.02
+    kernel.now += 0.005
     for number in range(1000):
         assert kernel.send(f"good {number % 3}")
         assert not kernel.send("another")  # one at a time
@@ -78,21 +78,50 @@ def test_the_others_wait_once_and_then_no_more(kernel: Kernel) -> None:
 def test_many_who_read_nothing_leave_room_too(kernel: Kernel) -> None:
     kernel.fill()
     for number in range(10):
-        kernel.send(f"deaf {number}")
+        assert kernel.send(f"deaf {number}")
         kernel.now += 1
 
     assert kernel.send("good")
     assert kernel.unread == SIZE // 2 + 12 * COST
 
 
+def test_large_datagrams_leave_room_for_small_ones(kernel: Kernel) -> None:
+    kernel.fill()
+    number = 0
+    while kernel.send(f"deaf {number}", 5000):
+        kernel.now += 1
+        number += 1
+
+    assert number > 1
+    assert kernel.send("good")
+
+
 def test_one_who_reads_again_is_sent_to_again(kernel: Kernel) -> None:
     kernel.fill()
+    kernel.now += 1
+    assert not kernel.send("deaf")
     kernel.read()
 
     assert kernel.send("deaf")
     assert not kernel.send("deaf")
     kernel.read(10)
     assert kernel.send("deaf")
+
+
+def test_one_who_never_reads_is_tried_less_and_less(kernel: Kernel) -> None:
+    kernel.fill()
+    tried = 0
+    for number in range(1000):
+        kernel.read()  # others, slow but willing
+        slow = f"slow {number}"
+        sent_to = "deaf" if kernel.send("deaf") else slow
+        if sent_to == slow:
+            assert kernel.send(slow)
+        tried += sent_to != slow
+        kernel.now += 0.01
+        assert not kernel.send(sent_to)
+
+    assert 1 < tried < 15
 
 
 def test_with_room_again_nobody_is_refused(kernel: Kernel) -> None:

@@ -3,8 +3,9 @@
 
 Linux charges a datagram to its sender's buffer until it is read, and knows no other limit for a peer that is connected to the sender
 (``unix_dgram_sendmsg()`` in net/unix/af_unix.c looks at the peer's queue only if it is not). So one peer that reads nothing could take all of
-the buffer, and nobody would be answered any more. The kernel tells how much is unread, but not by whom: therefore, once half of the buffer is
-taken, one datagram at a time is sent, and a peer that does not read its own in time is refused until something has been read.
+the buffer, and nobody would be answered any more. The kernel tells how much is unread, but not by whom. Therefore, once half of the buffer is taken,
+one datagram at a time is sent; it takes no more than half of what is left; and a peer that does not read its own in time is refused until
+something has been read, and for twice as long each time. Many peers who conspire can still fill the buffer, a datagram each.
 """
 
 from __future__ import annotations
@@ -12,12 +13,29 @@ from __future__ import annotations
 import socket as _socket
 import sys
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ("SharedSendBuffer", "unread_by_peers")
 
-_PATIENCE: Final = 0.02
-"""Seconds for a peer to read one datagram while the buffer is crowded; the others wait for no more than this."""
+_PATIENCE: Final = 0.005
+"""Seconds for a peer to read one datagram while the buffer is crowded, in which the others wait. To be wrong about a slow one costs little."""
+
+
+class _Probe(NamedTuple):
+    """The datagram that is under way."""
+
+    address: Hashable
+    since: float
+    unread_before: int
+
+
+class _Refusal(NamedTuple):
+    """Of a peer that has not read its datagram in time."""
+
+    times: int
+    until: float
+    readings: int
+    """How many readings had been seen then."""
 
 
 class SharedSendBuffer:
@@ -30,46 +48,52 @@ class SharedSendBuffer:
     """
 
     def __init__(self, size: int, unread: Callable[[], int], clock: Callable[[], float]) -> None:
-        self._limit = size // 2
+        self._size = size
         self._unread = unread
         self._clock = clock
         self._at_most = 0  # unread bytes; asking the kernel each time would cost more than the rest
-        self._floor = size
-        self._probe: tuple[Hashable, int, float] | None = None
-        self._deaf: set[Hashable] = set()
+        self._probe: _Probe | None = None
+        self._refused: dict[Hashable, _Refusal] = {}
+        self._floor = size  # what is unread without the probe
+        self._readings = 0
 
     def admits(self, size: int, address: Hashable) -> bool:
         """Tells whether a datagram of ``size`` bytes may be sent to ``address`` now, and takes it as sent."""
-        self._at_most += 2 * size + 1024  # what the kernel charges: its own records, and powers of two
-        if self._at_most < self._limit:
+        cost = 2 * size + 1024  # what the kernel charges at most: its own records, and powers of two
+        self._at_most += cost
+        if self._at_most < self._size // 2:
             return True
         unread = self._at_most = self._unread()
-        if unread >= self._limit:
-            return self._admits_one_more(unread, address)
-        self._probe = None
-        self._deaf.clear()
+        if unread < self._size // 2:
+            self._probe = None
+            self._refused.clear()
+            return True
+        now = self._clock()
+        if self._is_probing(unread, now) or self._refuses(address, now) or cost > (self._size - unread) // 2:
+            return False
+        self._probe = _Probe(address, now, unread)
         return True
 
-    def _admits_one_more(self, unread: int, address: Hashable) -> bool:
-        if self._probe is not None and not self._probe_has_ended(self._probe, unread):
-            return False
-        if unread < self._floor:  # somebody has read
+    def _is_probing(self, unread: int, now: float) -> bool:
+        """Tells whether the last datagram is still under way, and draws the conclusions if it is not."""
+        probe = self._probe
+        if probe is not None and unread > probe.unread_before:
+            if now - probe.since < _PATIENCE:
+                return True
+            times = self._refused[probe.address].times + 1 if probe.address in self._refused else 1
+            self._refused[probe.address] = _Refusal(times, now + _PATIENCE * 2**times, self._readings)
             self._floor = unread
-            self._deaf.clear()
-        if address in self._deaf:
-            return False
-        self._probe = address, unread, self._clock()
-        return True
-
-    def _probe_has_ended(self, probe: tuple[Hashable, int, float], unread: int) -> bool:
-        address, unread_before, since = probe
-        if unread > unread_before:
-            if self._clock() - since < _PATIENCE:
-                return False
-            self._deaf.add(address)
-            self._floor = unread
+        elif probe is not None:
+            self._refused.pop(probe.address, None)
         self._probe = None
-        return True
+        if unread < self._floor:
+            self._floor = unread
+            self._readings += 1
+        return False
+
+    def _refuses(self, address: Hashable, now: float) -> bool:
+        refusal = self._refused.get(address)
+        return refusal is not None and (refusal.readings == self._readings or now < refusal.until)
 
 
 if sys.platform == "linux":

@@ -44,7 +44,7 @@ _LARGEST_UDP: Final = 65536
 """Bytes: more than any UDP datagram has (RFC 768)."""
 
 _LARGEST_UNIX: Final = 524288
-"""Bytes: more than a Unix datagram has with the socket buffers that Linux gives to programs without privileges (net.core.wmem_max)."""
+"""Bytes: more than a Unix datagram has whose sender left its buffer as it was (net.core.wmem_default, 208 KiB)."""
 
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05  # what a full peer costs is 20 calls a second

@@ -31,7 +31,7 @@ __all__ = (
 )
 
 _SEND_BUFFER: Final = 1 << 20
-"""Bytes that a datagram listener asks for, because it is one buffer for all peers. Linux gives 416 KiB of them to programs without privileges."""
+"""Bytes that a datagram listener asks for, because it is one buffer for all peers. The system may give less (net.core.wmem_max)."""
 
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05  # what a listener that accepts nobody costs is 20 calls a second
