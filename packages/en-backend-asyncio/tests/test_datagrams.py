@@ -135,9 +135,11 @@ async def test_two_receivers_are_one_too_many(backend: AsyncIOBackend) -> None:
     async with backend.create_task_group() as tasks:
         task = await tasks.start(listener.receive)
         await backend.coro_yield()
-        for deadline in (None, 0):
+        for deadline in (None, 0, backend.current_time() + 0.01):
             with pytest.raises(BusyResourceError):
                 await listener.receive(deadline)
+        await backend.sleep(0.02)
+        assert not task.done()  # it keeps its own deadline
         task.cancel()
     await listener.aclose()
 

@@ -100,14 +100,14 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-    def unread_by_peers(sock: _socket.socket) -> int | None:
-        """Bytes of the socket's send buffer that are taken (``SIOCOUTQ``, unix(7)); None if this system cannot tell, or need not."""
+    def unread_by_peers(sock: _socket.socket) -> int:
+        """Bytes of the socket's send buffer that are taken (``SIOCOUTQ``)."""
         try:
             return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
         except (OSError, ValueError):  # closed meanwhile
             return 0
 else:
 
-    def unread_by_peers(sock: _socket.socket) -> int | None:
-        """Bytes of the socket's send buffer that are taken; None if this system cannot tell, or need not: others charge the receiver."""
-        return None
+    def unread_by_peers(sock: _socket.socket) -> int:
+        """Nothing: other systems charge a datagram to the receiver, whose buffer is nobody else's affair."""
+        return 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import mmap
 import socket as _socket
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from time import monotonic
@@ -22,7 +21,7 @@ from easynetwork.lowlevel.datagrams import SEND_TIMEOUT, ControlDatagramEndpoint
 from easynetwork.lowlevel.socket import INETSocketAttribute, new_socket_address
 from easynetwork.lowlevel.socket_errors import UNREACHED_PEER
 from easynetwork.lowlevel.streams import ClosedListenerError, RawControlMessage
-from easynetwork.lowlevel.unix_send_buffer import SharedSendBuffer, unread_by_peers
+from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC, Message, UnixReads, UnixSends
 
 from .readable import Readable
 from .sockets import socket_attributes
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ("SocketDatagramEndpoint", "SocketDatagramListener")
 
 _T = TypeVar("_T")
-_Message = tuple[bytes, list[RawControlMessage], int, Any]
 _Data = bytes | bytearray | memoryview
 
 _TURN: Final = 0.002
@@ -43,16 +41,12 @@ _TURN: Final = 0.002
 _LARGEST_UDP: Final = 65536
 """Bytes: more than any UDP datagram has (RFC 768)."""
 
-_LARGEST_UNIX: Final = 524288
-"""Bytes: more than a Unix datagram has whose sender left its buffer as it was (net.core.wmem_default, 208 KiB)."""
-
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05  # what a full peer costs is 20 calls a second
 
 _FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
 
 _ERROR_QUEUE: Final[int] = getattr(_socket, "MSG_ERRQUEUE", 0)  # Linux has one
-_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 _AF_UNIX: Final[int | None] = getattr(_socket, "AF_UNIX", None)
 
 
@@ -85,7 +79,8 @@ class _SocketDatagrams:
         self._is_unix = sock.family == _AF_UNIX
         self._readable = Readable(loop, sock.fileno())
         self._turn_ends = 0.0
-        self._recvmsg: Callable[[int], _Message] = _UnixMessages(sock).recvmsg if self._is_unix else self._recvmsg_udp
+        self._unix_reads = UnixReads(sock) if self._is_unix else None
+        self._recvmsg = self._recvmsg_udp if self._unix_reads is None else self._unix_reads.recvmsg
         self._sendmsg: Callable[..., object] = getattr(sock, "sendmsg", _no_control_messages)
 
     def backend(self) -> AsyncBackend:
@@ -163,8 +158,8 @@ class _SocketDatagrams:
                 while True:
                     self._socket.recvmsg(0, 0, _ERROR_QUEUE)
 
-    def _recvmsg_udp(self, control_bufsize: int) -> _Message:
-        return self._socket.recvmsg(_LARGEST_UDP, control_bufsize, _CLOSE_ON_EXEC)
+    def _recvmsg_udp(self, control_bufsize: int) -> Message:
+        return self._socket.recvmsg(_LARGEST_UDP, control_bufsize, CLOSE_ON_EXEC)
 
     # sending
 
@@ -196,12 +191,10 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
     ) -> None:
         super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
         self._sendto: Callable[[_Data, Any], object] = sock.sendto
-        self._read: Callable[[int], tuple[bytes, Any]] = self._recvfrom_unix if self._is_unix else sock.recvfrom
-        if self._is_unix and unread_by_peers(sock) is not None:
-            size = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF)
-            self._room = SharedSendBuffer(size, lambda: unread_by_peers(sock) or 0, loop.time)
-            self._sendto = self._sendto_unix
-            self._sendmsg = self._sendmsg_unix
+        self._read = sock.recvfrom if self._unix_reads is None else self._unix_reads.recvfrom
+        if self._is_unix:
+            sends = UnixSends(sock, loop.time)
+            self._sendto, self._sendmsg = sends.sendto, sends.sendmsg
 
     def _closed_error(self) -> OSError:
         return ClosedListenerError(errno.EBADF, "the listener is closed")
@@ -209,13 +202,8 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
         return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
-    def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, _Message]:
+    def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, Message]:
         return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
-
-    def _recvfrom_unix(self, _: int) -> tuple[bytes, Any]:
-        data, _messages, flags, address = self._recvmsg(0)
-        _check_whole(flags)
-        return data, address
 
     def send_nowait(self, data: _Data, address: Any) -> bool:
         try:
@@ -230,20 +218,6 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         except OSError as exc:
             return self._send_again(exc, self._sendmsg, (data,), messages, 0, address)
         return True
-
-    def _sendto_unix(self, data: _Data, address: Any) -> None:
-        self._take_room(len(data), address)
-        self._socket.sendto(data, address)
-
-    def _sendmsg_unix(
-        self, buffers: tuple[_Data], messages: Sequence[RawControlMessage], flags: int, address: Any
-    ) -> None:
-        self._take_room(len(buffers[0]), address)
-        self._socket.sendmsg(buffers, messages, flags, address)
-
-    def _take_room(self, size: int, address: Any) -> None:
-        if not self._room.admits(size, address):
-            raise BlockingIOError(errno.EAGAIN, "the peer has not read what was sent before")
 
     def _send_again(self, error: OSError, send: Callable[..., object], *arguments: Any) -> bool:
         """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7)); the second one is our own."""
@@ -281,7 +255,7 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         send_timeout: float = SEND_TIMEOUT,
     ) -> None:
         super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
-        self._read: Callable[[int], bytes] = self._recv_unix if self._is_unix else sock.recv
+        self._read: Callable[[int], bytes] = sock.recv if self._unix_reads is None else self._unix_reads.recv
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
@@ -302,11 +276,6 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
     def _recvmsg_of_peer(self, control_bufsize: int) -> tuple[bytes, list[RawControlMessage], int]:
         return self._recvmsg(control_bufsize)[:3]
 
-    def _recv_unix(self, _: int) -> bytes:
-        data, _messages, flags, _address = self._recvmsg(0)
-        _check_whole(flags)
-        return data
-
     async def send(self, data: _Data) -> None:
         if not self._send_nowait(self._socket.send, data):
             await self._send_later(self._send_nowait, self._socket.send, data)
@@ -323,28 +292,6 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
                 return False
             raise self._closed_error() if self._closing else exc from None
         return True
-
-
-class _UnixMessages:
-    """Reads of a Unix socket, whose datagrams are bounded by nothing but the sender's buffer."""
-
-    def __init__(self, sock: _socket.socket) -> None:
-        self._socket = sock
-        self._buffer: memoryview | None = None
-
-    def recvmsg(self, control_bufsize: int) -> _Message:
-        buffer = self._buffer
-        if buffer is None:
-            # Its pages take no memory until a datagram has touched them; a bytearray would be filled with zeros.
-            pages = mmap.mmap(-1, _LARGEST_UNIX, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-            buffer = self._buffer = memoryview(pages)
-        size, messages, flags, address = self._socket.recvmsg_into((buffer,), control_bufsize, _CLOSE_ON_EXEC)
-        return bytes(buffer[:size]), messages, flags, address
-
-
-def _check_whole(flags: int) -> None:
-    if flags & _socket.MSG_TRUNC:
-        raise OSError(errno.EMSGSIZE, f"a datagram of more than {_LARGEST_UNIX} bytes was cut off, and is lost")
 
 
 def _no_control_messages(*_: object) -> NoReturn:

@@ -8,11 +8,12 @@ import contextlib
 import errno
 import socket as _socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from easynetwork.exceptions import BusyResourceError
 from easynetwork.lowlevel.socket_errors import stream_error
 from easynetwork.lowlevel.streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
+from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC
 
 from .sockets import SocketStream, closed_error
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.unix_files import SocketFile
 
 __all__ = ("UnixSocketStream", "unix_stream")
-
-_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class UnixSocketStream(SocketStream, ControlByteStream):
@@ -54,14 +53,14 @@ class UnixSocketStream(SocketStream, ControlByteStream):
     def _recv_with_control(self, max_bytes: int) -> bytes:
         if self._sink is None:
             return self._socket.recv(max_bytes)
-        data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, _CLOSE_ON_EXEC)
+        data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, CLOSE_ON_EXEC)
         self._sink(len(data), messages, bool(flags & _socket.MSG_CTRUNC))
         return data
 
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         if self._sink is None:
             return super()._recv_into(get_buffer)
-        size, messages, flags, _ = self._socket.recvmsg_into((get_buffer(),), self._control_bufsize, _CLOSE_ON_EXEC)
+        size, messages, flags, _ = self._socket.recvmsg_into((get_buffer(),), self._control_bufsize, CLOSE_ON_EXEC)
         self._sink(size, messages, bool(flags & _socket.MSG_CTRUNC))
         return size
 
