@@ -13,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +95,12 @@ def cpu_nanoseconds(pid: int) -> int:
 @contextmanager
 def running_server(kind: str, name: str, loop: str, core: int) -> Generator[tuple[int, str]]:
     """Starts a contender and gives its process number and its port or path."""
-    command = [sys.executable, str(HERE / COURSES[kind].scripts[name]), kind, name, loop]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(HERE / COURSES[kind].scripts[name]), kind, name, loop, f"{folder}/echo"]
+        yield from _running(command, name, loop, core)
+
+
+def _running(command: list[str], name: str, loop: str, core: int) -> Generator[tuple[int, str]]:
     settings = MALLOC_SETTINGS if name == LARGE_MALLOC else {}
     with subprocess.Popen(
         command,
@@ -114,7 +120,7 @@ def running_server(kind: str, name: str, loop: str, core: int) -> Generator[tupl
                 )
             yield server.pid, where
         finally:
-            server.terminate()
+            server.kill()
 
 
 def measure(load: Path, kind: str, name: str, loop: str, seconds: float, cores: tuple[int, int]) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import AsyncGenerator
 
 from easynetwork.protocol import DatagramProtocol
@@ -47,20 +46,15 @@ def announce(where: object) -> None:
     print(where, flush=True)
 
 
-async def serve(kind: str, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        host = "0.0.0.0" if name.endswith("any address") else "127.0.0.1"
-        await serve_easynetwork(kind, host, f"{folder}/echo")
-
-
-def main(kind: str, name: str, loop: str) -> None:
+def main(kind: str, name: str, loop: str, path: str) -> None:
+    host = "0.0.0.0" if name.endswith("any address") else "127.0.0.1"
     if loop == "uvloop":
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(kind, name))
+            runner.run(serve_easynetwork(kind, host, path))
     else:
-        asyncio.run(serve(kind, name))
+        asyncio.run(serve_easynetwork(kind, host, path))
 
 
 if __name__ == "__main__":

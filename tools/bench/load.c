@@ -2,11 +2,10 @@
 // A load generator that is not the bottleneck: PEERS sockets, each with one message of SIZE bytes under way
 // (SIZE - 1 letters and a line feed); the next one leaves when the whole echo has come back.
 // Usage: load tcp|udp PORT PEERS SIZE SECONDS
-//        load unix PATH PEERS SIZE SECONDS     (datagrams; the sockets are bound automatically)
+//        load unix PATH PEERS SIZE SECONDS     (datagrams; the sockets are bound to PATH.0, PATH.1, ...)
 // Prints: messages seconds
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +42,18 @@ static int connect_inet(int kind, const char *port) {
     return fd;
 }
 
-static int connect_unix(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX}, automatic = {.sun_family = AF_UNIX};
+static int connect_unix(const char *path, int number) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX}, own = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&automatic, offsetof(struct sockaddr_un, sun_path))) die("bind");
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    snprintf(own.sun_path, sizeof own.sun_path, "%s.%d", path, number);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own)) die("bind");
     if (connect(fd, (struct sockaddr *)&address, sizeof address)) die("connect");
     return fd;
 }
 
-static int connect_to(const char *kind, const char *where) {
-    if (!strcmp(kind, "unix")) return connect_unix(where);
+static int connect_to(const char *kind, const char *where, int number) {
+    if (!strcmp(kind, "unix")) return connect_unix(where, number);
     return connect_inet(strcmp(kind, "udp") ? SOCK_STREAM : SOCK_DGRAM, where);
 }
 
@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
 
     for (int i = 0; i < count; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &peers[i]};
-        peers[i].fd = connect_to(argv[1], argv[2]);
+        peers[i].fd = connect_to(argv[1], argv[2], i);
         if (epoll_ctl(poller, EPOLL_CTL_ADD, peers[i].fd, &event)) die("epoll_ctl");
     }
     double start = now(), end = start + seconds;

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import tempfile
 from typing import Any
 
 
@@ -39,15 +38,14 @@ async def serve(kind: str, path: str) -> None:
     await loop.create_future()
 
 
-def main(kind: str, _name: str, loop: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        if loop == "uvloop":
-            import uvloop
+def main(kind: str, _name: str, loop: str, path: str) -> None:
+    if loop == "uvloop":
+        import uvloop
 
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(serve(kind, f"{folder}/echo"))
-        else:
-            asyncio.run(serve(kind, f"{folder}/echo"))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(kind, path))
+    else:
+        asyncio.run(serve(kind, path))
 
 
 if __name__ == "__main__":

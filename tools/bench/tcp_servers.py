@@ -95,7 +95,7 @@ CONTENDERS: dict[str, Callable[[], Awaitable[None]]] = {
 }
 
 
-def main(kind: str, name: str, loop: str) -> None:
+def main(_kind: str, name: str, loop: str, _path: str) -> None:
     async def serve() -> None:
         await CONTENDERS[name]()
 

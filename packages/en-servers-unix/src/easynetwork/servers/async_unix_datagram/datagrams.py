@@ -7,8 +7,7 @@ import errno
 import logging
 import socket as _socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from easynetwork.ancillary import ReceivedControl, raw_control_messages
 from easynetwork.exceptions import UnsupportedOperation
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from easynetwork.protocol import DatagramProtocol
 
 __all__ = (
+    "AnyDatagram",
     "ControlDatagram",
     "ControlDatagramReader",
     "ControlDatagramSource",
@@ -34,25 +34,29 @@ _RequestT = TypeVar("_RequestT")
 
 UnnamedAddressesBehavior = Literal["ignore", "handle", "warn"]
 
+_CUT: Final = _socket.MSG_TRUNC | _socket.MSG_CTRUNC
+
 _DESCRIPTOR_WEIGHT: Final = 16384
 """Bytes that a descriptor counts for in a peer's queue: 64 of them fill its mebibyte."""
 
 
-@dataclass(frozen=True)
 class ControlDatagram:
-    """A datagram as it was received."""
+    """A datagram with control messages, or one that was cut off. All others are just their bytes."""
 
-    data: bytes
-    control: ReceivedControl
-    is_cut: bool
-    """Whether there was more data than the system's largest datagram has (``MSG_TRUNC``)."""
+    def __init__(self, data: bytes, control: ReceivedControl, *, is_cut: bool) -> None:
+        self.data = data
+        self.control = control
+        self.is_cut = is_cut
 
     def __len__(self) -> int:
         """What it costs to keep it, in bytes."""
         return len(self.data) + _DESCRIPTOR_WEIGHT * self.control.descriptors
 
 
-class ControlDatagramReader(DatagramReader[ControlDatagram, _RequestT]):
+AnyDatagram = bytes | ControlDatagram
+
+
+class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
     """Gives each packet's control messages to whoever asks for them with it, and closes the descriptors of the others."""
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT], *, receives_control: bool) -> None:
@@ -65,11 +69,15 @@ class ControlDatagramReader(DatagramReader[ControlDatagram, _RequestT]):
                 "this server does not receive control messages; make it with receive_ancillary_data=True"
             )
 
-    def read(self, datagram: ControlDatagram, params: RecvParams) -> _RequestT:
+    def read(self, datagram: AnyDatagram, params: RecvParams) -> _RequestT:
+        if isinstance(datagram, bytes):
+            if params.recv_with_ancillary is None:
+                return self._decode(datagram)
+            datagram = ControlDatagram(datagram, ReceivedControl(), is_cut=False)
         try:
             if datagram.is_cut:
                 raise OSError(
-                    errno.EMSGSIZE, "a datagram was cut off: it is longer than the largest that can be received"
+                    errno.EMSGSIZE, "a datagram was cut off: it is longer than the longest that can be received"
                 )
             packet = self._decode(datagram.data)
             if params.recv_with_ancillary is not None:
@@ -78,8 +86,9 @@ class ControlDatagramReader(DatagramReader[ControlDatagram, _RequestT]):
         finally:
             datagram.control.close()
 
-    def discard(self, datagram: ControlDatagram) -> None:
-        datagram.control.close()
+    def discard(self, datagram: AnyDatagram) -> None:
+        if isinstance(datagram, ControlDatagram):
+            datagram.control.close()
 
 
 class ControlDatagramSource(TypedAttributeProvider):
@@ -104,6 +113,8 @@ class ControlDatagramSource(TypedAttributeProvider):
         self._unnamed = unnamed
         self._logger = logger
         self._warnings = RateLimit()
+        self._receive_message = listener.receive_message
+        self._send_nowait = listener.send_nowait
         self.send_message = listener.send_message
 
     @property
@@ -119,30 +130,35 @@ class ControlDatagramSource(TypedAttributeProvider):
     async def aclose(self) -> None:
         await self._listener.aclose()
 
-    async def receive(self) -> tuple[ControlDatagram, Any]:
+    async def receive(self) -> tuple[AnyDatagram, Any]:
         while True:
-            data, messages, flags, address = await self._listener.receive_message(self._bufsize)
-            truncated = self._bufsize > 0 and bool(flags & _socket.MSG_CTRUNC)
-            control = ReceivedControl(messages, truncated=truncated)
+            data, messages, flags, address = await self._receive_message(self._bufsize)
+            datagram: AnyDatagram = data
+            if messages or flags & _CUT:
+                truncated = self._bufsize > 0 and bool(flags & _socket.MSG_CTRUNC)
+                control = ReceivedControl(messages, truncated=truncated)
+                datagram = ControlDatagram(data, control, is_cut=bool(flags & _socket.MSG_TRUNC))
             if address or self._unnamed == "handle":
-                return ControlDatagram(data, control, bool(flags & _socket.MSG_TRUNC)), address or ""
-            control.close()
-            if self._unnamed == "warn" and self._warnings.allows():
-                self._logger.warning("A datagram received from an unbound UNIX datagram socket has been dropped.")
+                return datagram, address or ""
+            self._discard_unnamed(datagram)
+
+    def _discard_unnamed(self, datagram: AnyDatagram) -> None:
+        if isinstance(datagram, ControlDatagram):
+            datagram.control.close()
+        if self._unnamed == "warn" and self._warnings.allows():
+            self._logger.warning("A datagram received from an unbound UNIX datagram socket has been dropped.")
 
     def send_nowait(self, data: bytes, address: Any) -> bool:
-        return self._listener.send_nowait(data, _answerable(address))
+        return self._send_nowait(data, address or _unanswerable())
 
     async def send(self, data: bytes, address: Any) -> None:
-        await self._listener.send(data, _answerable(address))
+        await self._listener.send(data, address or _unanswerable())
 
 
 async def send_with_control(source: ControlDatagramSource, data: bytes, ancillary_data: Any, address: Any) -> None:
     """Sends ``data`` and control messages to ``address``, in one system call."""
-    await source.send_message(data, raw_control_messages(ancillary_data), _answerable(address))
+    await source.send_message(data, raw_control_messages(ancillary_data), address or _unanswerable())
 
 
-def _answerable(address: Any) -> Any:
-    if not address:
-        raise OSError(errno.EINVAL, "the peer has no address: it can be answered only after it has bound its socket")
-    return address
+def _unanswerable() -> NoReturn:
+    raise OSError(errno.EINVAL, "the peer has no address: it can be answered only after it has bound its socket")

@@ -21,7 +21,7 @@ from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, UNIXClientAttribute
 
 from .datagrams import (
-    ControlDatagram,
+    AnyDatagram,
     ControlDatagramReader,
     ControlDatagramSource,
     UnnamedAddressesBehavior,
@@ -42,7 +42,7 @@ _ANCILLARY_BUFSIZE: Final = 8192
 
 
 class AsyncUnixDatagramServer(
-    BaseAsyncNetworkServer[DatagramSource[ControlDatagram], UnixSocketAddress], Generic[_RequestT, _ResponseT]
+    BaseAsyncNetworkServer[DatagramSource[AnyDatagram], UnixSocketAddress], Generic[_RequestT, _ResponseT]
 ):
     """Serves a protocol over Unix datagram sockets.
 
@@ -95,7 +95,7 @@ class AsyncUnixDatagramServer(
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)
 
-        async def open_listeners() -> Sequence[DatagramSource[ControlDatagram]]:
+        async def open_listeners() -> Sequence[DatagramSource[AnyDatagram]]:
             listener = await backend.create_unix_datagram_listener(address, mode=mode)
             return [ControlDatagramSource(listener, bufsize, unnamed, logger)]
 
