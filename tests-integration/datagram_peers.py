@@ -169,7 +169,7 @@ class Pipe:
         self.drop()
         with anyio.fail_after(PATIENCE):
             await anyio.wait_readable(self._reading_end)
-        return os.read(self._reading_end, 100).decode()
+        return os.read(self._reading_end, 1 << 16).decode()
 
 
 def write_and_close(fd: int, text: str) -> None:
