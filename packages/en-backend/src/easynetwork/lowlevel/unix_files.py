@@ -15,12 +15,15 @@ from typing import Final
 
 from .socket import UnixSocketAddress
 
-__all__ = ("SocketFile", "bind_unix_socket", "unix_address")
+__all__ = ("SocketFile", "UnixPath", "bind_unix_socket", "unix_address")
+
+UnixPath = str | bytes | os.PathLike[str] | os.PathLike[bytes] | UnixSocketAddress
+"""What users give for an address."""
 
 _LINUX: Final = sys.platform == "linux"
 
 
-def unix_address(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | UnixSocketAddress) -> UnixSocketAddress:
+def unix_address(path: UnixPath) -> UnixSocketAddress:
     """The address that a user's ``path`` stands for.
 
     Raises:

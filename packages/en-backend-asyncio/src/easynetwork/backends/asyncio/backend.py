@@ -22,7 +22,6 @@ from .unix import (
 )
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend._sockets import UnixPath
     from easynetwork.lowlevel.datagrams import (
         ControlDatagramEndpoint,
         ControlDatagramListener,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         DatagramListener,
     )
     from easynetwork.lowlevel.streams import ByteStream, ControlByteStream, StreamListener
+    from easynetwork.lowlevel.unix_files import UnixPath
 
 __all__ = ("AsyncIOBackend",)
 

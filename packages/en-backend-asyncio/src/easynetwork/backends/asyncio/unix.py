@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from easynetwork.exceptions import UnsupportedOperation
-from easynetwork.lowlevel.unix_files import SocketFile, bind_unix_socket, unix_address
+from easynetwork.lowlevel.unix_files import SocketFile, UnixPath, bind_unix_socket, unix_address
 
 from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
 from .listeners import SocketListener
@@ -19,7 +19,6 @@ from .readiness import require_readiness
 from .unix_streams import UnixSocketStream, unix_stream
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend._sockets import UnixPath
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.socket import UnixSocketAddress
 
