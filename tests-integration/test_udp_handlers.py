@@ -197,6 +197,20 @@ async def test_an_exception_that_leaves_the_generator_is_logged_and_ends_only_th
     assert type(record.exc_info[1]).__name__ == error
 
 
+@in_event_loop
+async def test_a_response_that_cannot_be_serialized_is_a_runtime_error() -> None:
+    class Foreign(Handler):
+        async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
+            yield
+            with pytest.raises(RuntimeError, match=r"^protocol.make_datagram\(\) crashed$") as caught:
+                await client.send_packet(Response("\N{SNOWMAN}"))  # not ASCII
+            assert isinstance(caught.value.__cause__, UnicodeEncodeError)
+            await client.send_packet(Response("fine"))
+
+    async with serving(Foreign()) as (_, peer):
+        assert await peer.ask("x") == "fine"
+
+
 # Having Multiple yield Statements
 
 

@@ -15,6 +15,8 @@ import anyio
 import pytest
 from datagram_peers import SocketPeer, running, udp_peer
 
+from easynetwork.exceptions import ServerClosedError
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
 from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -183,6 +185,50 @@ async def test_the_largest_datagram_travels_both_ways_and_a_larger_one_is_an_ose
         async with serving(host, Longer()) as server:
             with udp_peer(server, to="127.0.0.1") as peer:
                 assert await peer.ask(largest) == largest
+
+
+async def test_datagrams_that_found_no_room_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    released = anyio.Event()
+
+    class Slow(Echo):
+        async def handle(self, client: AsyncDatagramClient[str]) -> AsyncGenerator[None, str]:
+            request = yield
+            await released.wait()
+            await client.send_packet(request)
+
+    async with serving("127.0.0.1", Slow(), max_pending_datagrams=2) as server:
+        with udp_peer(server) as peer:
+            peer.send(*"123456")
+            assert await peer.hears_nothing()
+            released.set()
+            assert [await peer.receive() for _ in range(3)] == ["1", "2", "3"]
+            assert await peer.ask("7") == "7"
+
+    dropped = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [line.partition(";")[0] for line in dropped] == [
+        "Dropped datagrams: 1, from peers: 1",  # at once
+        "Dropped datagrams: 2, from peers: 1",  # the rest of that second, here when the server stops
+    ]
+
+
+async def test_closing_ends_an_activation_that_waits(monkeypatch: pytest.MonkeyPatch, backend: AsyncBackend) -> None:
+    asked = anyio.Event()
+
+    async def never_resolves(*args: Any, **kwargs: Any) -> Any:
+        asked.set()
+        await anyio.sleep_forever()
+
+    server = new_server("localhost", Echo(), backend=backend)
+    monkeypatch.setattr(backend, "getaddrinfo", never_resolves)
+    async with anyio.create_task_group() as tasks:
+
+        async def activate() -> None:
+            with pytest.raises(ServerClosedError):
+                await server.server_activate()
+
+        tasks.start_soon(activate)
+        await asked.wait()
+        await server.server_close()
 
 
 # errors that are somebody else's

@@ -237,6 +237,28 @@ async def test_descriptors_that_wait_are_closed_with_the_service(path: Path) -> 
         assert await pipe.read() == ""
 
 
+async def test_descriptors_that_found_no_room_are_closed(path: Path) -> None:
+    busy = anyio.Event()
+    released = anyio.Event()
+
+    class Slow(Handler):
+        async def handle(self, client: Client) -> AsyncGenerator[RecvParams | None, Request]:
+            yield None
+            busy.set()
+            await released.wait()
+            await client.send_packet(Response("that was the first"))
+
+    async with serving(path, Slow(), receive_ancillary_data=True, max_pending_datagrams=1) as (_, peer):
+        with Pipe() as pipe:
+            peer.send("first")
+            await busy.wait()
+            peer.send("second")
+            peer.send_with_fds("third", [pipe.fd])
+            assert await pipe.read() == ""
+            released.set()
+            assert [await peer.receive(), await peer.receive()] == ["that was the first"] * 2
+
+
 @pytest.mark.parametrize("behaviour", ["ignore", "warn"])
 async def test_descriptors_of_unnamed_peers_are_closed(path: Path, behaviour: Any) -> None:
     options = {"receive_ancillary_data": True, "unnamed_addresses_behavior": behaviour}
