@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,7 +47,7 @@ class AttackedProcess:
 
 
 @contextlib.contextmanager
-def starting(script: str, loop: str) -> Iterator[Callable[..., AttackedProcess]]:
+def starting(script: str, loop: str) -> Generator[Callable[..., AttackedProcess]]:
     """Gives a function that starts the server ``script`` with options; at the end all must stop in order, in time."""
     with contextlib.ExitStack() as stack:
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def examples(package: str = ".") -> list[str]:
 
 
 @contextmanager
-def running(server: str, folder: Path | None = None) -> Iterator[None]:
+def running(server: str, folder: Path | None = None) -> Generator[None]:
     """Runs a script until it serves, and ends it as Ctrl-C does."""
     # Logging tells when it is up: there is no other way to know without touching its code.
     script = f"import logging; logging.basicConfig(level=logging.INFO)\n{server}"

@@ -59,7 +59,11 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
     if request.param == "uvloop":
         pytest.importorskip("uvloop", reason="it has no wheels for every platform")
     with starting("attack_server.py", request.param) as start:
-        yield lambda **options: Server(start(**options))
+
+        def start_server(**options: Any) -> Server:
+            return Server(start(**options))
+
+        yield start_server
 
 
 def read_line(sock: socket.socket) -> str:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +168,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
 @pytest.fixture(scope="session")
 def alone(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CleanEnvironment]:
     """Gives the environment in which one distribution was installed, with only what it declares."""
-    return functools.cache(lambda name: wheels.install(name, tmp_path_factory.mktemp(name)))
+
+    @functools.cache
+    def install(name: str) -> CleanEnvironment:
+        return wheels.install(name, tmp_path_factory.mktemp(name))
+
+    return install
 
 
 def closure(name: str) -> set[str]:
@@ -252,7 +257,7 @@ def test_installed_servers_unix_answer_datagrams(alone: Callable[[str], CleanEnv
 
 
 @contextmanager
-def serving(environment: CleanEnvironment, script: str) -> Iterator[str]:
+def serving(environment: CleanEnvironment, script: str) -> Generator[str]:
     """Runs a server, gives the line that it prints when it is up, and ends it as Ctrl-C does."""
     words: list[str | Path] = [environment.python, "-I", "-c", script]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:

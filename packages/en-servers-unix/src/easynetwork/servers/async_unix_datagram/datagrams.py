@@ -34,7 +34,7 @@ _RequestT = TypeVar("_RequestT")
 
 UnnamedAddressesBehavior = Literal["ignore", "handle", "warn"]
 
-_CUT: Final = _socket.MSG_TRUNC | _socket.MSG_CTRUNC
+_CUT: Final = int(_socket.MSG_TRUNC | _socket.MSG_CTRUNC)  # operations of enumerations cost a microsecond
 
 _DESCRIPTOR_WEIGHT: Final = 16384
 """Bytes that a descriptor counts for in a peer's queue: 64 of them fill its mebibyte."""
