@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from .merged import merge_sources
 from .processes import Words, capture
 from .workspace import Workspace
 
-__all__ = ("mypy", "pyright", "ruff_check", "ruff_format")
+__all__ = ("mypy", "pyright", "pyright_faults", "ruff_check", "ruff_format")
 
 
 def ruff_check(workspace: Workspace, environment: Environment) -> list[Fault]:
@@ -35,9 +36,29 @@ def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
     """Checks the merged tree and the tests: the paths are in the root manifest."""
-    merge_sources(workspace)
+    merged = merge_sources(workspace)
     # Node.js comes from the lock as well: pyright itself would download it from a place that not every machine reaches.
-    return _faults(workspace, [environment.bin / "pyright", "--pythonpath", environment.python])
+    words: Words = [environment.bin / "pyright", "--outputjson", "--pythonpath", environment.python]
+    result = capture(words, cwd=workspace.root)
+    folders = [merged, *test_folders(workspace), workspace.root / "tools"]
+    files = {path for folder in folders for path in folder.rglob("*.py")}
+    return pyright_faults(result.stdout, result.stderr, len(files), workspace.root)
+
+
+def pyright_faults(output: str, errors: str, expected: int, root: Path) -> list[Fault]:
+    """Reads pyright's report, and does not believe one that looked at fewer files than ``expected``."""
+    try:
+        report = json.loads(output)
+    except ValueError:
+        return [Fault("pyright", f"no report\n{(output + errors).strip()}")]
+    faults = [
+        Fault(f"{found['file']}:{found['range']['start']['line'] + 1}".replace(f"{root}{os.sep}", ""), found["message"])
+        for found in report["generalDiagnostics"]
+        if found["severity"] == "error"
+    ]
+    if (analyzed := report["summary"]["filesAnalyzed"]) < expected:
+        faults.append(Fault("pyproject.toml", f"pyright looks at {analyzed} files of {expected}: see [tool.pyright]"))
+    return faults
 
 
 def test_folders(workspace: Workspace) -> list[Path]:

@@ -15,10 +15,10 @@ __all__ = ("merge_sources",)
 
 
 def merge_sources(workspace: Workspace) -> Path:
-    """Makes ``.merged/`` afresh and returns it."""
-    target = workspace.root / ".merged"
+    """Makes ``build/merged/`` afresh and returns it."""
+    target = workspace.root / "build" / "merged"
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
+    target.mkdir(parents=True)
     for member in workspace.members.values():
         for path in member.src.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:

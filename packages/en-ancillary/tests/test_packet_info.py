@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ def ask(sock: socket.socket, client: socket.socket, destination: str) -> tuple[I
 
 
 @contextlib.contextmanager
-def sockets(family: int, wildcard: str, client_family: int) -> Iterator[tuple[socket.socket, socket.socket]]:
+def sockets(family: int, wildcard: str, client_family: int) -> Generator[tuple[socket.socket, socket.socket]]:
     """One that listens and asks for packet information, and one to ask it."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock, socket.socket(client_family, socket.SOCK_DGRAM) as client:
         sock.settimeout(5)

@@ -52,4 +52,4 @@ def test_times_are_positive_and_finite(server_context: ssl.SSLContext, name: str
 )
 def test_types_are_checked(server_context: ssl.SSLContext, name: str, options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=name):
-        TLSOptions(**{"context": server_context, **options})
+        TLSOptions(**{**dict[str, Any](context=server_context), **options})

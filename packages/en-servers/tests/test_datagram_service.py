@@ -79,7 +79,7 @@ def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
     """Runs a server of words at port 9000 of the memory network while the block does."""
 
     @contextlib.asynccontextmanager
-    async def serve(handle: Handle = echo, service_init: Any = None, **options: Any) -> AsyncIterator[Server]:
+    async def serve(handle: Handle = echo, service_init: Any = None, **options: Any) -> AsyncGenerator[Server]:
         async def open_listeners() -> Sequence[DatagramSource[bytes]]:
             return await backend.create_udp_listeners("127.0.0.1", PORT)
 

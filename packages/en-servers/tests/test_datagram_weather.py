@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ def backend(request: pytest.FixtureRequest) -> MemoryBackend:
 @pytest.fixture
 def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
     @asynccontextmanager
-    async def serve(handler: AsyncDatagramRequestHandler[str, str]) -> AsyncIterator[None]:
+    async def serve(handler: AsyncDatagramRequestHandler[str, str]) -> AsyncGenerator[None]:
         (listener,) = await backend.create_udp_listeners("127.0.0.1", PORT)
 
         async def open_listeners() -> Sequence[DatagramSource[bytes]]:

@@ -6,7 +6,7 @@ import contextvars
 import logging
 import socket
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -72,7 +72,7 @@ def client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callable
 
 
 @contextlib.asynccontextmanager
-async def running(server: Server) -> AsyncIterator[None]:
+async def running(server: Server) -> AsyncGenerator[None]:
     """Serves in a task of its own; shuts down and closes at the end."""
     backend = server.backend()
     is_up = backend.create_event()
@@ -431,7 +431,7 @@ async def test_what_the_service_runs_is_ended_and_may_clean_up(
             events.append(f"{name} stopped")
 
     @contextlib.asynccontextmanager
-    async def two_groups() -> AsyncIterator[None]:
+    async def two_groups() -> AsyncGenerator[None]:
         async with backend.create_task_group() as outer, backend.create_task_group() as inner:
             outer.start_soon(work, "outer")
             inner.start_soon(work, "inner")

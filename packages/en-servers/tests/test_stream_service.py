@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ def serve(backend: AsyncBackend, lines: StreamProtocol[str, str], logger: loggin
     """Runs a service on a memory listener; at the end of the block, its clients are cancelled."""
 
     @contextlib.asynccontextmanager
-    async def serve(handler: AsyncStreamRequestHandler[str, str], **options: Any) -> AsyncIterator[MemoryListener]:
+    async def serve(handler: AsyncStreamRequestHandler[str, str], **options: Any) -> AsyncGenerator[MemoryListener]:
         listener = MemoryListener(backend)
 
         async def open_listeners() -> Sequence[StreamListener]:

@@ -136,7 +136,7 @@ def _check_credential(credential: object) -> SocketCredential:
 
 def _check_raw(message: object) -> RawControlMessage:
     match message:
-        case (int(level), int(kind), bytes() | bytearray() | memoryview() as data):
-            return level, kind, bytes(data)
+        case (int(level), int(kind), bytes() | bytearray() | memoryview() as data):  # pyright: ignore[reportUnknownVariableType]
+            return level, kind, bytes(data)  # pyright: ignore[reportUnknownArgumentType]  # of a view of what does not matter
         case _:
             raise TypeError(f"ancillary_data: expected (level, type, data) tuples, got {message!r}")

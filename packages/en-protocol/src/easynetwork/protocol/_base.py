@@ -9,7 +9,7 @@ from easynetwork.converter import AbstractPacketConverterComposite
 from easynetwork.serializers._validation import check_instance
 from easynetwork.serializers.abc import AbstractPacketSerializer
 
-__all__ = ("ProtocolBase",)
+__all__ = ("ProtocolBase", "inherits")
 
 _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
@@ -52,3 +52,8 @@ class ProtocolBase(Generic[_SentT, _ReceivedT]):
         if self._converter is None:
             return cast(_ReceivedT, packet)
         return self._converter.create_from_dto_packet(packet)
+
+
+def inherits(obj: object, owner: type[object], *names: str) -> bool:
+    """Tells whether the methods of ``obj`` are those of ``owner``. If a subclass has changed one, a short cut around it is forbidden."""
+    return all(getattr(type(obj), name) is getattr(owner, name) for name in names)

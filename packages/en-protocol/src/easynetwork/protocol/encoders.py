@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from easynetwork.exceptions import DatagramProtocolParseError, DeserializeError
 from easynetwork.serializers.framing import FramedPacketSerializer
 
+from ._base import inherits
 from ._datagram import DatagramProtocol
 from ._stream import AnyStreamProtocolType, StreamProtocolBase
 
@@ -27,8 +28,8 @@ def make_encoder(protocol: AnyStreamProtocolType[_SentT, Any]) -> Callable[[_Sen
     if (
         isinstance(serializer, FramedPacketSerializer)
         and protocol.converter is None
-        and type(protocol).generate_chunks is StreamProtocolBase.generate_chunks
-        and type(serializer).incremental_serialize is FramedPacketSerializer.incremental_serialize
+        and inherits(protocol, StreamProtocolBase, "generate_chunks")
+        and inherits(serializer, FramedPacketSerializer, "incremental_serialize")
     ):
         return serializer.serialize_frame  # what the generators come to, where nobody has changed them
     return lambda packet: b"".join(protocol.generate_chunks(packet))
@@ -45,7 +46,7 @@ def make_datagram_encoder(protocol: DatagramProtocol[_SentT, Any]) -> Callable[[
     It raises `RuntimeError`, with the protocol's error as the cause, if a packet cannot be encoded.
     """
     make_datagram: Callable[[_SentT], bytes] = protocol.make_datagram
-    if protocol.converter is None and type(protocol).make_datagram is DatagramProtocol.make_datagram:
+    if protocol.converter is None and inherits(protocol, DatagramProtocol, "make_datagram"):
         make_datagram = protocol.serializer.serialize  # what it comes to, where nobody has changed it
 
     def encode(packet: _SentT) -> bytes:
@@ -64,10 +65,7 @@ def make_datagram_decoder(protocol: DatagramProtocol[Any, _ReceivedT]) -> Callab
     another way.
     """
     build_packet: Callable[[bytes], Any] = protocol.build_packet_from_datagram
-    if (
-        protocol.converter is None
-        and type(protocol).build_packet_from_datagram is DatagramProtocol.build_packet_from_datagram
-    ):
+    if protocol.converter is None and inherits(protocol, DatagramProtocol, "build_packet_from_datagram"):
         build_packet = protocol.serializer.deserialize  # what it comes to, where nobody has changed it
 
     def decode(datagram: bytes) -> _ReceivedT:

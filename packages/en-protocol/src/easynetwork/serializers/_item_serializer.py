@@ -40,7 +40,7 @@ class ItemSerializer(FramedPacketSerializer[Any, Any], FileBasedPacketSerializer
         return self._create_item_framer(self._limit)
 
     def serialize(self, packet: Any, /) -> bytes:
-        return FileBasedPacketSerializer.serialize(self, packet)
+        return FileBasedPacketSerializer.serialize(self, packet)  # pyright: ignore[reportUnknownMemberType]  # of the class itself
 
     def deserialize(self, data: bytes, /) -> Any:
         try:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _TURNS: Final = 10
 
 
 @contextlib.contextmanager
-def named(rule: Callable[..., object]) -> Iterator[None]:
+def named(rule: Callable[..., object]) -> Generator[None]:
     """Notes on an exception which rule was not kept."""
     try:
         yield

@@ -113,8 +113,9 @@ async def _a_block_that_ends_before_it_notices_was_not_cancelled(backend: AsyncB
 
 
 async def _an_outer_cancellation_leaves_the_inner_scope(backend: AsyncBackend) -> None:
+    inner = backend.open_cancel_scope()
     with backend.open_cancel_scope() as outer:
-        with backend.open_cancel_scope() as inner:
+        with inner:
             outer.cancel()
             await backend.sleep_forever()
         raise AssertionError("the inner scope swallowed the outer one's cancellation")

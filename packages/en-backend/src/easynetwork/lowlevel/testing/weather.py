@@ -37,7 +37,8 @@ class Weather:
     def __post_init__(self) -> None:
         for name in ("loss", "duplicate", "reorder"):
             _check_number(name, getattr(self, name), highest=1)
-        if not isinstance(self.delay, tuple | int | float) or (isinstance(self.delay, tuple) and len(self.delay) != 2):
+        # Callers may be untyped.
+        if not isinstance(self.delay, tuple | int | float) or len(self.delays) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"delay: expected a number of seconds or a pair of them, got {self.delay!r}")
         for seconds in self.delays:
             _check_number("delay", seconds)

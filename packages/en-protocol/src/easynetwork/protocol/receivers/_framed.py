@@ -19,6 +19,7 @@ from easynetwork.exceptions import (
 )
 from easynetwork.serializers.framing import FramedPacketSerializer, frame_error
 
+from .._base import inherits
 from ._abc import NEED_DATA, SMALL_BUFFER, BufferReceiver, NeedData, StreamReceiver, check_written
 from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
 
@@ -44,7 +45,7 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         self._find_end = self._framer.find_end
         self._trailer = self._framer.trailer
         self._deserialize = serializer.deserialize_frame
-        if type(serializer).deserialize_frame is FramedPacketSerializer.deserialize_frame:
+        if inherits(serializer, FramedPacketSerializer, "deserialize_frame"):
             self._deserialize = serializer.deserialize  # the same, one call less for each packet
         self._converter = converter
         self._buffer: bytes | bytearray = b""

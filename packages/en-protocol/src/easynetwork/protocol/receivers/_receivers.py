@@ -12,6 +12,7 @@ from easynetwork.serializers.composite import (
 )
 from easynetwork.serializers.framing import FramedPacketSerializer
 
+from .._base import inherits
 from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol, StreamProtocolBase
 from ._abc import BufferReceiver, StreamReceiver
 from ._framed import FramedBuffer, FramedChunks
@@ -69,14 +70,10 @@ def _framed_serializer(protocol: AnyStreamProtocolType[Any, Any]) -> FramedPacke
         serializer = serializer.received_packet_serializer
     if not isinstance(serializer, FramedPacketSerializer):
         return None
-    if not _inherits(serializer, FramedPacketSerializer, _SERIALIZER_METHODS):
+    if not inherits(serializer, FramedPacketSerializer, *_SERIALIZER_METHODS):
         return None
     if isinstance(protocol, StreamProtocol):
-        untouched = _inherits(protocol, StreamProtocol, _CHUNK_METHODS)
+        untouched = inherits(protocol, StreamProtocol, *_CHUNK_METHODS)
     else:
-        untouched = _inherits(protocol, BufferedStreamProtocol, _BUFFER_METHODS)
+        untouched = inherits(protocol, BufferedStreamProtocol, *_BUFFER_METHODS)
     return serializer if untouched else None
-
-
-def _inherits(obj: object, owner: type[object], names: tuple[str, ...]) -> bool:
-    return all(getattr(type(obj), name) is getattr(owner, name) for name in names)

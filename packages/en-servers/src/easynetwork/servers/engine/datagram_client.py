@@ -35,7 +35,7 @@ _PLAIN: Final = RecvParams()
 class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _ResponseT]):
     """Packets both ways with one address. The handler knows it as `AsyncDatagramClient`; the queue of what has come is the engine's."""
 
-    def __init__(self, hub: DatagramHub[Any, _RequestT, _ResponseT], address: Any) -> None:
+    def __init__(self, hub: DatagramHub[Any, Any, Any], address: Any) -> None:
         self._hub = hub
         self._address = address
         self._attributes: Mapping[Any, Callable[[], Any]] | None = None
@@ -96,7 +96,8 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
                 return EOF
         datagram = self.queue.pop(0)
         self.taken += 1
-        return hub.reader.read(datagram, params)
+        packet: _RequestT = hub.reader.read(datagram, params)
+        return packet
 
     async def _wait_for_datagram(self, timeout: float | None) -> None:
         hub = self._hub

@@ -100,7 +100,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
             lead.give_up()
 
     def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
-        client = self._others.get(address)
+        client: DatagramClient[_RequestT, _ResponseT] | None = self._others.get(address)
         if client is None:
             client = DatagramClient(self, address)
         if len(self._recent) >= _RECENT_PEERS:

@@ -81,7 +81,7 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
     """Where datagrams that nobody will read are counted."""
 
     _receive_trouble: RateLimit = field(default_factory=RateLimit, init=False)
-    _hubs: list[DatagramHub[_DatagramT, _RequestT, _ResponseT]] = field(default_factory=list, init=False)
+    _hubs: list[DatagramHub[Any, Any, Any]] = field(default_factory=list[Any], init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drops", DropLog(self.logger))  # the way of frozen records
