@@ -12,13 +12,20 @@ from typing import Any, Final
 from .streams import RawControlMessage
 from .unix_send_buffer import SharedSendBuffer, unread_by_peers
 
-__all__ = ("CLOSE_ON_EXEC", "Message", "UnixReads", "UnixSends")
+__all__ = ("CLOSE_ON_EXEC", "CONTROL_CUT", "DATA_CUT", "Message", "UnixReads", "UnixSends")
 
 Message = tuple[bytes, list[RawControlMessage], int, Any]
 """What ``recvmsg()`` returns: data, control messages, flags, address."""
 
 CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 """The flag for received descriptors, where the system has it."""
+
+# As plain integers: operations of enumerations cost a microsecond.
+DATA_CUT: Final = int(getattr(_socket, "MSG_TRUNC", 0))
+"""The flag of a datagram that was longer than the buffer."""
+
+CONTROL_CUT: Final = int(getattr(_socket, "MSG_CTRUNC", 0))
+"""The flag of control messages that were longer than their buffer, or had no room in the process's table of descriptors."""
 
 _LARGEST: Final = 524288
 """Bytes: more than a datagram has whose sender left its buffer as it was (net.core.wmem_default, 208 KiB)."""

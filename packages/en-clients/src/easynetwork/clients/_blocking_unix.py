@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import socket as _socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC, CONTROL_CUT, UnixReads
 
 from ._blocking_datagram import BlockingDatagramSocket
 from ._blocking_stream import BlockingSocketStream
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.unix_files import SocketFile
 
 __all__ = ("BlockingUnixDatagramSocket", "BlockingUnixStream")
-
-_LARGEST_DATAGRAM: Final = 524288
-"""Bytes: more than a datagram has with the socket buffers that Linux gives to programs without privileges (net.core.wmem_max)."""
-
-_CLOSE_ON_EXEC: Final[int] = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class BlockingUnixStream(BlockingSocketStream):
@@ -37,10 +33,10 @@ class BlockingUnixStream(BlockingSocketStream):
 
     def receive(self, max_bytes: int, deadline: float) -> bytes:
         data, messages, flags, _ = self._polled.read(
-            deadline, self._socket.recvmsg, max_bytes, self._control_bufsize, _CLOSE_ON_EXEC
+            deadline, self._socket.recvmsg, max_bytes, self._control_bufsize, CLOSE_ON_EXEC
         )
         if self._sink is not None:
-            self._sink(len(data), messages, bool(flags & _socket.MSG_CTRUNC))
+            self._sink(len(data), messages, bool(flags & CONTROL_CUT))
         if not data:
             self._polled.check_usable()  # an end that is ours looks like the peer's
         return data
@@ -64,7 +60,7 @@ class BlockingUnixDatagramSocket(BlockingDatagramSocket):
 
     def __init__(self, sock: _socket.socket, longest_wait: float, file: SocketFile | None = None) -> None:
         super().__init__(sock, longest_wait, file)
-        self._buffer: memoryview | None = None
+        self._reads = UnixReads(sock)
 
     def receive(self, deadline: float) -> bytes:
         data, _, flags = self.receive_message(0, deadline)
@@ -76,16 +72,10 @@ class BlockingUnixDatagramSocket(BlockingDatagramSocket):
 
         What is in the messages belongs to the caller. ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the caller's to look at.
         """
-        buffer = self._buffer
-        if buffer is None:
-            # Its pages take no memory until a datagram has touched them; a bytearray would be filled with zeros.
-            buffer = self._buffer = memoryview(mmap.mmap(-1, _LARGEST_DATAGRAM, flags=mmap.MAP_PRIVATE))
-        size, messages, flags, _ = self._polled.read(
-            deadline, self._socket.recvmsg_into, (buffer,), control_bufsize, _CLOSE_ON_EXEC
-        )
-        if not size:
+        data, messages, flags, _ = self._polled.read(deadline, self._reads.recvmsg, control_bufsize)
+        if not data:
             self._polled.check_usable()  # an interruption looks like an empty datagram
-        return bytes(buffer[:size]), messages, flags
+        return data, messages, flags
 
     def send_message(self, data: bytes, messages: Sequence[RawControlMessage], deadline: float) -> None:
         """Like `send`, with control messages."""

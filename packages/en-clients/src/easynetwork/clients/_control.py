@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket as _socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from easynetwork.ancillary import ControlQueue, ReceivedControl, SocketAncillary
+from easynetwork.lowlevel.unix_messages import CONTROL_CUT, DATA_CUT
 from easynetwork.protocol.receivers import NEED_DATA, NeedData, StreamReceiver
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check_ancillary(ancillary_data: object, ancillary_bufsize: Any) -> int:
 
 def check_whole(flags: int) -> None:
     """Raises `OSError` (``EMSGSIZE``) if ``recvmsg(2)`` says that the datagram was cut off."""
-    if flags & _socket.MSG_TRUNC:
+    if flags & DATA_CUT:
         raise OSError(errno.EMSGSIZE, "a datagram longer than the buffer was cut off, and is lost")
 
 
@@ -58,7 +58,7 @@ def open_message(
         OSError: the datagram or its control messages were cut off (``EMSGSIZE``).
     """
     data, messages, flags = message
-    with contextlib.closing(ReceivedControl(messages, truncated=bool(flags & _socket.MSG_CTRUNC))) as control:
+    with contextlib.closing(ReceivedControl(messages, truncated=bool(flags & CONTROL_CUT))) as control:
         check_whole(flags)
         packet = decode(data)
         control.deliver(ancillary.update_from_raw)

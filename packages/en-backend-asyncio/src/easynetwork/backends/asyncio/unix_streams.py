@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from easynetwork.exceptions import BusyResourceError
 from easynetwork.lowlevel.socket_errors import stream_error
 from easynetwork.lowlevel.streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
-from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC
+from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC, CONTROL_CUT
 
 from .sockets import SocketStream, closed_error
 
@@ -54,14 +54,14 @@ class UnixSocketStream(SocketStream, ControlByteStream):
         if self._sink is None:
             return self._socket.recv(max_bytes)
         data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, CLOSE_ON_EXEC)
-        self._sink(len(data), messages, bool(flags & _socket.MSG_CTRUNC))
+        self._sink(len(data), messages, bool(flags & CONTROL_CUT))
         return data
 
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         if self._sink is None:
             return super()._recv_into(get_buffer)
         size, messages, flags, _ = self._socket.recvmsg_into((get_buffer(),), self._control_bufsize, CLOSE_ON_EXEC)
-        self._sink(size, messages, bool(flags & _socket.MSG_CTRUNC))
+        self._sink(size, messages, bool(flags & CONTROL_CUT))
         return size
 
     # sending

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket as _socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
@@ -13,6 +12,7 @@ from easynetwork.ancillary import ReceivedControl, raw_control_messages
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.datagrams import ControlDatagramListener
 from easynetwork.lowlevel.typed_attr import TypedAttributeProvider
+from easynetwork.lowlevel.unix_messages import CONTROL_CUT, DATA_CUT
 from easynetwork.servers.engine.datagram_reader import DatagramReader
 from easynetwork.servers.engine.log import RateLimit
 
@@ -34,7 +34,7 @@ _RequestT = TypeVar("_RequestT")
 
 UnnamedAddressesBehavior = Literal["ignore", "handle", "warn"]
 
-_CUT: Final = int(_socket.MSG_TRUNC | _socket.MSG_CTRUNC)  # operations of enumerations cost a microsecond
+_CUT: Final = DATA_CUT | CONTROL_CUT
 
 _DESCRIPTOR_WEIGHT: Final = 16384
 """Bytes that a descriptor counts for in a peer's queue: 64 of them fill its mebibyte."""
@@ -135,9 +135,9 @@ class ControlDatagramSource(TypedAttributeProvider):
             data, messages, flags, address = await self._receive_message(self._bufsize)
             datagram: AnyDatagram = data
             if messages or flags & _CUT:
-                truncated = self._bufsize > 0 and bool(flags & _socket.MSG_CTRUNC)
+                truncated = self._bufsize > 0 and bool(flags & CONTROL_CUT)
                 control = ReceivedControl(messages, truncated=truncated)
-                datagram = ControlDatagram(data, control, is_cut=bool(flags & _socket.MSG_TRUNC))
+                datagram = ControlDatagram(data, control, is_cut=bool(flags & DATA_CUT))
             if address or self._unnamed == "handle":
                 return datagram, address or ""
             self._discard_unnamed(datagram)
