@@ -9,8 +9,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Ctrl-C is what it is for a program in a terminal, also where the tests themselves run in the background of a shell, which ignores it.
 _RUN_WITH_LOG = """
-import logging, runpy, sys
+import logging, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 runpy.run_path(sys.argv[1], run_name="__main__")
 """

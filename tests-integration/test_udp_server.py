@@ -249,13 +249,14 @@ async def test_a_client_that_is_gone_never_disturbs_another(
 ) -> None:
     async with serving(host, handler()) as server:
         with udp_peer(server, to="127.0.0.1") as good, udp_peer(server, to="127.0.0.1") as other:
-            for number in range(20):
-                with udp_peer(server, to="127.0.0.1") as gone:
-                    gone.send("1", "2")
-                good.send(f"{number}")
-                other.send(f"{number}", "again")
-                assert await good.receive() == f"{number}"
-                assert [await other.receive(), await other.receive()] == [f"{number}", "again"]
+            with anyio.fail_after(1):  # nobody waits for long: not even a tenth of a second each time
+                for number in range(20):
+                    with udp_peer(server, to="127.0.0.1") as gone:
+                        gone.send("1", "2")
+                    good.send(f"{number}")
+                    other.send(f"{number}", "again")
+                    assert await good.receive() == f"{number}"
+                    assert [await other.receive(), await other.receive()] == [f"{number}", "again"]
 
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
@@ -269,5 +270,5 @@ async def test_a_client_that_is_gone_costs_nothing_afterwards(handler: type[Echo
             assert await good.ask("x") == "x"
             before = time.process_time()
             await anyio.sleep(0.2)
-            assert time.process_time() - before < 0.1
+            assert time.process_time() - before < 0.02
             assert await good.ask("x") == "x"

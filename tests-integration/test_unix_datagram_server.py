@@ -220,20 +220,20 @@ async def test_descriptors_of_a_datagram_that_nobody_read_are_closed(path: Path,
 
 
 async def test_descriptors_that_wait_are_closed_with_the_service(path: Path) -> None:
-    busy = anyio.Event()
-
     class Busy(Handler):
         async def handle(self, client: Client) -> AsyncGenerator[None, Request]:
-            yield
-            busy.set()
-            await anyio.sleep_forever()
+            request = yield
+            await client.send_packet(Response(request.text))
+            if request.text == "work":
+                await anyio.sleep_forever()
 
     with Pipe() as pipe:
-        async with serving(path, Busy(), receive_ancillary_data=True) as (_, peer):
-            peer.send("x")
-            await busy.wait()
-            peer.send_with_fds("y", [pipe.fd])
-            peer.send_with_fds("z", [pipe.fd])
+        async with serving(path, Busy(), receive_ancillary_data=True) as (server, peer):
+            assert await peer.ask("work") == "work"
+            peer.send_with_fds("more work", [pipe.fd])
+            peer.send_with_fds("more work", [pipe.fd])
+            with unix_peer(server) as other:
+                assert await other.ask("what came before has been read") != ""
         assert await pipe.read() == ""
 
 
