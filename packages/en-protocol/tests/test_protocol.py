@@ -15,6 +15,7 @@ from easynetwork.exceptions import (
     StreamProtocolParseError,
 )
 from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol, StreamProtocol
+from easynetwork.protocol.encoders import make_datagram_decoder, make_datagram_encoder
 from easynetwork.protocol.receivers import make_receiver
 from easynetwork.serializers import JSONSerializer, StringLineSerializer
 from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, AbstractPacketSerializer
@@ -180,3 +181,35 @@ def test_stapled_converters_are_asked_in_their_direction() -> None:
     wrong: Any = object()
     with pytest.raises(TypeError, match=r"^received_packet_converter:"):
         StapledPacketConverter(sent, wrong)
+
+
+class _Datagrams(DatagramProtocol[str, str]):
+    """Does it all itself, and has no serializer."""
+
+    def __init__(self) -> None: ...
+
+    def make_datagram(self, packet: str) -> bytes:
+        return packet.encode()
+
+    def build_packet_from_datagram(self, datagram: bytes) -> str:
+        return datagram.decode()
+
+
+class _Nothing(DatagramProtocol[str, str]):
+    def __init__(self) -> None: ...
+
+
+def test_a_protocol_that_does_it_all_itself_needs_no_serializer() -> None:
+    protocol = _Datagrams()
+
+    assert make_datagram_encoder(protocol)("x") == b"x"
+    assert make_datagram_decoder(protocol)(b"x") == "x"
+
+
+def test_a_protocol_that_was_never_initialised_crashes_when_it_is_used_and_not_before() -> None:
+    encode, decode = make_datagram_encoder(_Nothing()), make_datagram_decoder(_Nothing())
+
+    with pytest.raises(RuntimeError, match=r"protocol\.make_datagram\(\) crashed"):
+        encode("x")
+    with pytest.raises(RuntimeError, match=r"protocol\.build_packet_from_datagram\(\) crashed"):
+        decode(b"x")

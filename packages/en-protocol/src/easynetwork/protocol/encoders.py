@@ -24,7 +24,7 @@ def make_encoder(protocol: AnyStreamProtocolType[_SentT, Any]) -> Callable[[_Sen
 
     It raises what the protocol raises; callers make an `encoder_crashed` of it.
     """
-    serializer = protocol.serializer
+    serializer = getattr(protocol, "serializer", None)  # a subclass that does it all itself may have none
     if (
         isinstance(serializer, FramedPacketSerializer)
         and protocol.converter is None
@@ -46,7 +46,7 @@ def make_datagram_encoder(protocol: DatagramProtocol[_SentT, Any]) -> Callable[[
     It raises `RuntimeError`, with the protocol's error as the cause, if a packet cannot be encoded.
     """
     make_datagram: Callable[[_SentT], bytes] = protocol.make_datagram
-    if protocol.converter is None and inherits(protocol, DatagramProtocol, "make_datagram"):
+    if _is_bare(protocol) and inherits(protocol, DatagramProtocol, "make_datagram"):
         make_datagram = protocol.serializer.serialize  # what it comes to, where nobody has changed it
 
     def encode(packet: _SentT) -> bytes:
@@ -65,7 +65,7 @@ def make_datagram_decoder(protocol: DatagramProtocol[Any, _ReceivedT]) -> Callab
     another way.
     """
     build_packet: Callable[[bytes], Any] = protocol.build_packet_from_datagram
-    if protocol.converter is None and inherits(protocol, DatagramProtocol, "build_packet_from_datagram"):
+    if _is_bare(protocol) and inherits(protocol, DatagramProtocol, "build_packet_from_datagram"):
         build_packet = protocol.serializer.deserialize  # what it comes to, where nobody has changed it
 
     def decode(datagram: bytes) -> _ReceivedT:
@@ -79,3 +79,8 @@ def make_datagram_decoder(protocol: DatagramProtocol[Any, _ReceivedT]) -> Callab
             raise RuntimeError("protocol.build_packet_from_datagram() crashed") from exc
 
     return decode
+
+
+def _is_bare(protocol: DatagramProtocol[Any, Any]) -> bool:
+    """Whether nothing converts the serializer's packets. A subclass that does it all itself may have neither serializer nor converter."""
+    return getattr(protocol, "converter", protocol) is None

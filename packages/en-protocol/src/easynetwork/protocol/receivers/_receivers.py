@@ -65,7 +65,7 @@ _SERIALIZER_METHODS = ("incremental_deserialize", "create_deserializer_buffer", 
 
 
 def _framed_serializer(protocol: AnyStreamProtocolType[Any, Any]) -> FramedPacketSerializer[Any, Any] | None:
-    serializer = protocol.serializer
+    serializer = getattr(protocol, "serializer", None)  # a subclass that does it all itself may have none
     if isinstance(serializer, StapledIncrementalPacketSerializer) and type(serializer) in _STAPLED:
         serializer = serializer.received_packet_serializer
     if not isinstance(serializer, FramedPacketSerializer):
