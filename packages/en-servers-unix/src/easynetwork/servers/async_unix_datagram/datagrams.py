@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 from collections.abc import Callable, Mapping
@@ -18,7 +19,6 @@ from easynetwork.servers.engine.log import RateLimit
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-    from easynetwork.lowlevel.request_handler import RecvParams
     from easynetwork.protocol import DatagramProtocol
 
 __all__ = (
@@ -44,13 +44,23 @@ class ControlDatagram:
     """A datagram with control messages, or one that was cut off. All others are just their bytes."""
 
     def __init__(self, data: bytes, control: ReceivedControl, *, is_cut: bool) -> None:
-        self.data = data
+        self._data = data
+        self._is_cut = is_cut
         self.control = control
-        self.is_cut = is_cut
 
     def __len__(self) -> int:
         """What it costs to keep it, in bytes."""
-        return len(self.data) + _DESCRIPTOR_WEIGHT * self.control.descriptors
+        return len(self._data) + _DESCRIPTOR_WEIGHT * self.control.descriptors
+
+    def whole_data(self) -> bytes:
+        """The data.
+
+        Raises:
+            OSError: there is only a part of it (``EMSGSIZE``).
+        """
+        if self._is_cut:
+            raise OSError(errno.EMSGSIZE, "a datagram was cut off: it is longer than the longest that can be received")
+        return self._data
 
 
 AnyDatagram = bytes | ControlDatagram
@@ -62,29 +72,27 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT], *, receives_control: bool) -> None:
         super().__init__(protocol)
         self._receives_control = receives_control
+        self.read = self._read
 
-    def check(self, params: RecvParams) -> None:
-        if params.recv_with_ancillary is not None and not self._receives_control:
+    def check_control(self) -> None:
+        if not self._receives_control:
             raise UnsupportedOperation(
                 "this server does not receive control messages; make it with receive_ancillary_data=True"
             )
 
-    def read(self, datagram: AnyDatagram, params: RecvParams) -> _RequestT:
+    def _read(self, datagram: AnyDatagram) -> _RequestT:
         if isinstance(datagram, bytes):
-            if params.recv_with_ancillary is None:
-                return self._decode(datagram)
+            return self._decode(datagram)
+        with contextlib.closing(datagram.control):
+            return self._decode(datagram.whole_data())
+
+    def read_with_control(self, datagram: AnyDatagram, data_received: Callable[[Any], object]) -> _RequestT:
+        if isinstance(datagram, bytes):
             datagram = ControlDatagram(datagram, ReceivedControl(), is_cut=False)
-        try:
-            if datagram.is_cut:
-                raise OSError(
-                    errno.EMSGSIZE, "a datagram was cut off: it is longer than the longest that can be received"
-                )
-            packet = self._decode(datagram.data)
-            if params.recv_with_ancillary is not None:
-                datagram.control.deliver(params.recv_with_ancillary.data_received)
+        with contextlib.closing(datagram.control):
+            packet = self._decode(datagram.whole_data())
+            datagram.control.deliver(data_received)
             return packet
-        finally:
-            datagram.control.close()
 
     def discard(self, datagram: AnyDatagram) -> None:
         if isinstance(datagram, ControlDatagram):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 from collections import OrderedDict
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -52,6 +52,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self.listener = listener
         self.backend = listener.backend()
         self.reader = service.reader
+        self.read = service.reader.read
         self.encode = make_datagram_encoder(service.protocol)
         self.ended = False
         """Whether the service has ended, and with it everything that is held for peers."""
@@ -75,8 +76,9 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
 
     async def _lead(self, lead: _Lead) -> None:
         """Receives until the listener is closed, or a handler needs the task."""
-        receive = self.listener.receive
-        recent = self._recent
+        # What is done for each datagram is written out: a coroutine more would cost as much as all of its bookkeeping.
+        receive, recent, new_context = self.listener.receive, self._recent, self._context.copy
+        handle = self.service.handler.handle
         try:
             while not lead.is_given_up:
                 try:
@@ -91,13 +93,33 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                 if client.is_attended:
                     if not client.put(datagram):
                         self._drop(client, datagram)
-                elif self._attended < self.service.max_peers:
-                    client.queue.append(datagram)
-                    await self._attend(client, lead.give_up)
-                else:
+                elif self._attended >= self.service.max_peers:
                     self._drop(client, datagram)
+                else:
+                    client.queue.append(datagram)
+                    client.is_attended = True
+                    self._attended += 1
+                    try:
+                        while client.queue:
+                            taken = client.taken
+                            try:
+                                # A generator is made by `converse`, so that its handler's first words are in the context as well.
+                                conversation = converse(map(handle, (client,)), client.receive)
+                                await run_in_context(conversation, new_context(), lead.give_up)
+                            except Exception as exc:
+                                self._handler_failed(client, exc)
+                            if client.taken == taken:
+                                client.discard_next()
+                    finally:
+                        client.is_attended = False
+                        self._attended -= 1
+                        if client.queue:
+                            client.discard_all()
         finally:
             lead.give_up()
+
+    def _handler_failed(self, client: DatagramClient[_RequestT, _ResponseT], exc: Exception) -> None:
+        ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
 
     def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
         client: DatagramClient[_RequestT, _ResponseT] | None = self._others.get(address)
@@ -112,28 +134,6 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
     def _drop(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
         self.reader.discard(datagram)
         self.service.drops.add(client)
-
-    async def _attend(self, client: DatagramClient[_RequestT, _ResponseT], before_waiting: Callable[[], None]) -> None:
-        """Runs one generator after the other until the peer has no datagrams left. Only what is not an `Exception` leaves it."""
-        handle = self.service.handler.handle
-        self._attended += 1
-        client.is_attended = True
-        try:
-            while client.queue:
-                taken = client.taken
-                # A generator is made by `converse`, so that its handler's first words are in the context as well.
-                conversation = converse(map(handle, (client,)), client.receive)
-                try:
-                    await run_in_context(conversation, self._context.copy(), before_waiting)
-                except Exception as exc:
-                    ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
-                if client.taken == taken:
-                    client.discard_next()
-        finally:
-            client.is_attended = False
-            self._attended -= 1
-            if client.queue:
-                client.discard_all()
 
     def end(self) -> None:
         """The service has ended: nothing can be sent any more."""

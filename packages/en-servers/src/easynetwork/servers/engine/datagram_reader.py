@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.protocol.encoders import make_datagram_decoder
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.request_handler import RecvParams
     from easynetwork.protocol import DatagramProtocol
 
 __all__ = ("DatagramReader",)
@@ -24,24 +23,25 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
         self._decode = make_datagram_decoder(protocol)
-
-    def check(self, params: RecvParams) -> None:
-        """Refuses what cannot be had; the datagram waits for the next ``yield``.
-
-        Raises:
-            UnsupportedOperation: control messages were asked for.
-        """
-        if params.recv_with_ancillary is not None:
-            raise UnsupportedOperation("this server does not receive control messages")
-
-    def read(self, datagram: _DatagramT, params: RecvParams) -> _RequestT:
-        """The packet in ``datagram``, which is used up, whatever happens.
+        self.read: Callable[[_DatagramT], _RequestT] = self._decode  # type: ignore[assignment]  # those of this class are bytes
+        """Gives the packet in a datagram, which is used up, whatever happens.
 
         Raises:
             DatagramProtocolParseError: it is bad.
             RuntimeError: the protocol has raised something else (see the cause).
         """
-        return self._decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
+
+    def check_control(self) -> None:
+        """Refuses what cannot be had; the datagram waits for the next ``yield``.
+
+        Raises:
+            UnsupportedOperation: control messages were asked for.
+        """
+        raise UnsupportedOperation("this server does not receive control messages")
+
+    def read_with_control(self, datagram: _DatagramT, data_received: Callable[[Any], object]) -> _RequestT:
+        """Like `read`, and gives the control messages of the datagram to ``data_received``."""
+        raise NotImplementedError  # it was refused
 
     def discard(self, datagram: _DatagramT) -> None:
         """Nobody will read ``datagram``: gives back what it holds."""
