@@ -1,42 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that runs while a block does, and peers that are plain sockets of the kernel."""
+"""Peers that are plain sockets of the kernel."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import socket
-from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from easynetwork.ancillary import SocketAncillary
 from easynetwork.lowlevel.socket import UnixSocketAddress
-from easynetwork.servers.abc import AbstractAsyncNetworkServer
 
 PATIENCE = 10.0
 """Seconds after which what should come counts as lost."""
 
 QUIET = 0.05
 """Seconds without anything after which nothing comes."""
-
-
-@asynccontextmanager
-async def running(server: AbstractAsyncNetworkServer) -> AsyncGenerator[TaskGroup]:
-    """Serves while the block runs; gives the task group that does."""
-    async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
-        try:
-            yield tasks
-        finally:
-            with anyio.CancelScope(shield=True):
-                await server.shutdown()
 
 
 class SocketPeer:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that runs while a block does, and a peer that speaks lines over a plain stream."""
+"""A TCP server that runs while a block does, and a peer that speaks lines over a plain stream."""
 
 from __future__ import annotations
 
-import functools
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from anyio.abc import ByteStream, TaskGroup
+from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.tls import TLSStream
+from running_server import running
 
 from easynetwork.protocol import AnyStreamProtocolType, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -30,20 +30,6 @@ def line_server(
     **options: Any,
 ) -> AsyncTCPNetworkServer[Any, Any]:
     return AsyncTCPNetworkServer("127.0.0.1", 0, protocol or line_protocol(), handler, **options)
-
-
-@asynccontextmanager
-async def running(server: AsyncTCPNetworkServer[Any, Any]) -> AsyncGenerator[TaskGroup]:
-    """Serves while the block runs; gives the task group that does."""
-    async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
-        try:
-            yield tasks
-        finally:
-            with anyio.CancelScope(shield=True):
-                await server.shutdown()
 
 
 class LinePeer:

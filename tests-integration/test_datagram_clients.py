@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from anyio import to_thread
-from datagram_peers import Pipe, running, write_and_close
+from datagram_peers import Pipe, write_and_close
 from datagram_snippets import Request, Response, TextToRequest
+from running_server import running
 
 from easynetwork.clients import AsyncUDPNetworkClient, UDPNetworkClient
 from easynetwork.clients.async_unix_datagram import AsyncUnixDatagramClient

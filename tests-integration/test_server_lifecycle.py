@@ -14,7 +14,8 @@ from typing import Any
 
 import anyio
 import pytest
-from datagram_peers import SocketPeer, running, udp_peer, unix_peer, unix_stream_peer
+from datagram_peers import SocketPeer, udp_peer, unix_peer, unix_stream_peer
+from running_server import running
 
 from easynetwork.exceptions import BusyResourceError, ClientClosedError, ServerAlreadyRunning, ServerClosedError
 from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy, UnixSocketAddress

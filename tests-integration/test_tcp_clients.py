@@ -12,7 +12,8 @@ from typing import Any
 import anyio
 import pytest
 from anyio import to_thread
-from tcp_peers import line_server, running
+from running_server import running
+from tcp_peers import line_server
 
 from easynetwork.clients import AsyncTCPNetworkClient, TCPNetworkClient
 from easynetwork.exceptions import ClientClosedError, StreamProtocolParseError

@@ -13,7 +13,8 @@ from typing import Any
 
 import anyio
 import pytest
-from tcp_peers import connected, line_server, running, serving
+from running_server import running
+from tcp_peers import connected, line_server, serving
 
 from easynetwork.exceptions import (
     ClientClosedError,

@@ -14,7 +14,8 @@ from typing import Any
 
 import anyio
 import pytest
-from tcp_peers import connected, line_protocol, line_server, running, serving
+from running_server import running
+from tcp_peers import connected, line_protocol, line_server, serving
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
-from datagram_peers import SocketPeer, running, udp_peer
+from datagram_peers import SocketPeer, udp_peer
 from datagram_snippets import (
     SERVICE_HANDLERS,
     TIMEOUT_HANDLERS,
@@ -33,6 +33,7 @@ from datagram_snippets import (
     SkipDatagramRequestHandler,
 )
 from programs import output_of, serving_program
+from running_server import running
 
 from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams

@@ -13,7 +13,8 @@ from typing import Any
 
 import anyio
 import pytest
-from datagram_peers import SocketPeer, running, udp_peer
+from datagram_peers import SocketPeer, udp_peer
+from running_server import running
 
 from easynetwork.exceptions import ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend

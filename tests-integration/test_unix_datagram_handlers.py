@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
-from datagram_peers import Pipe, SocketPeer, name_of, running, unix_peer, write_and_close
+from datagram_peers import Pipe, SocketPeer, name_of, unix_peer, write_and_close
 from datagram_snippets import (
     SERVICE_HANDLERS,
     TIMEOUT_HANDLERS,
@@ -35,6 +35,7 @@ from datagram_snippets import (
     SkipDatagramRequestHandler,
 )
 from programs import serving_program
+from running_server import running
 
 from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams

@@ -14,8 +14,9 @@ from typing import Any
 
 import anyio
 import pytest
-from datagram_peers import Pipe, SocketPeer, name_of, running, unix_peer, write_and_close
+from datagram_peers import Pipe, SocketPeer, name_of, unix_peer, write_and_close
 from datagram_snippets import MyRequestHandler, Request, Response, ServerProtocol
+from running_server import running
 
 from easynetwork.exceptions import DatagramProtocolParseError
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams

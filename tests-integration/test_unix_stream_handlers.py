@@ -19,8 +19,9 @@ from typing import Any
 
 import anyio
 import pytest
-from datagram_peers import LineSocketPeer, Pipe, running, unix_stream_peer, write_and_close
+from datagram_peers import LineSocketPeer, Pipe, unix_stream_peer, write_and_close
 from programs import serving_program
+from running_server import running
 
 from easynetwork.exceptions import StreamProtocolParseError, TypedAttributeLookupError
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, overload
 
 from easynetwork.serializers._validation import check_instance, check_positive_int
+from easynetwork.serializers.abc import AbstractPacketSerializer
 from easynetwork.serializers.composite import (
     StapledBufferedIncrementalPacketSerializer,
     StapledIncrementalPacketSerializer,
@@ -65,7 +66,9 @@ _SERIALIZER_METHODS = ("incremental_deserialize", "create_deserializer_buffer", 
 
 
 def _framed_serializer(protocol: AnyStreamProtocolType[Any, Any]) -> FramedPacketSerializer[Any, Any] | None:
-    serializer = getattr(protocol, "serializer", None)  # a subclass that does it all itself may have none
+    serializer: AbstractPacketSerializer[Any, Any] | None = getattr(
+        protocol, "serializer", None
+    )  # a subclass that does it all itself may have none
     if isinstance(serializer, StapledIncrementalPacketSerializer) and type(serializer) in _STAPLED:
         serializer = serializer.received_packet_serializer
     if not isinstance(serializer, FramedPacketSerializer):

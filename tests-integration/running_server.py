@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that runs while a block does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+
+from easynetwork.servers.abc import AbstractAsyncNetworkServer
+
+
+@asynccontextmanager
+async def running(server: AbstractAsyncNetworkServer) -> AsyncGenerator[TaskGroup]:
+    """Serves while the block runs; gives the task group that does."""
+    async with server, anyio.create_task_group() as tasks:
+        is_up = anyio.Event()
+        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
+        await is_up.wait()
+        try:
+            yield tasks
+        finally:
+            with anyio.CancelScope(shield=True):
+                await server.shutdown()
