@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from easynetwork.exceptions import DatagramProtocolParseError, DeserializeError
+from easynetwork.serializers.abc import AbstractPacketSerializer
 from easynetwork.serializers.framing import FramedPacketSerializer
 
 from ._base import inherits
@@ -24,7 +25,7 @@ def make_encoder(protocol: AnyStreamProtocolType[_SentT, Any]) -> Callable[[_Sen
 
     It raises what the protocol raises; callers make an `encoder_crashed` of it.
     """
-    serializer = getattr(protocol, "serializer", None)  # a subclass that does it all itself may have none
+    serializer: AbstractPacketSerializer[Any, Any] | None = getattr(protocol, "serializer", None)  # some need none
     if (
         isinstance(serializer, FramedPacketSerializer)
         and protocol.converter is None
