@@ -38,6 +38,15 @@ def backend(anyio_backend: tuple[str, dict[str, Any]]) -> AsyncBackend:
     return new_builtin_backend("asyncio")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _old_objects_are_not_collected_again() -> Iterator[None]:
+    """What is there before a module's first test is not its tests' garbage; to look at it after each of them takes most of their time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def _open_descriptors() -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for name in os.listdir("/proc/self/fd"):
