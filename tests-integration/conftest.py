@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import ssl
 import threading
@@ -69,6 +70,12 @@ def _nothing_is_left_behind() -> Iterator[None]:
     gc.collect()
     assert {thread for thread in set(threading.enumerate()) - threads if not thread.daemon} == set()
     assert _open_descriptors() - descriptors == set()
+
+
+@pytest.fixture(autouse=True)
+def _slow_steps_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """In development mode asyncio warns of each step over 0.1 seconds, which says something about the machine and nothing about us."""
+    caplog.set_level(logging.ERROR, logger="asyncio")
 
 
 @pytest.fixture(scope="session")
