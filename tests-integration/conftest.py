@@ -72,10 +72,10 @@ def _nothing_is_left_behind() -> Iterator[None]:
     assert _open_descriptors() - descriptors == set()
 
 
-@pytest.fixture(autouse=True)
-def _slow_steps_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _slow_steps_are_not_logged() -> None:
     """In development mode asyncio warns of each step over 0.1 seconds, which says something about the machine and nothing about us."""
-    caplog.set_level(logging.ERROR, logger="asyncio")
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")
