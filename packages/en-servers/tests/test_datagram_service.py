@@ -21,7 +21,8 @@ from easynetwork.lowlevel.testing import MemoryBackend
 from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.engine.datagram_reader import DatagramReader
-from easynetwork.servers.engine.datagram_service import DatagramService, DatagramSource
+from easynetwork.servers.engine.datagram_service import DatagramService
+from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
 

@@ -17,7 +17,8 @@ from easynetwork.lowlevel.testing import MemoryBackend, Weather
 from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.engine.datagram_reader import DatagramReader
-from easynetwork.servers.engine.datagram_service import DatagramService, DatagramSource
+from easynetwork.servers.engine.datagram_service import DatagramService
+from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
 
 # Time is virtual, so that patience costs nothing.

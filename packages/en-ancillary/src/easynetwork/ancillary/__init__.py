@@ -13,9 +13,17 @@ from ._packet_info import (
 )
 from ._queue import ControlQueue
 from ._received import ReceivedControl, truncated_error
-from ._records import RawControlMessage, SCMCredentials, SCMRights, SocketAncillaryMessages, SocketCredential
+from ._records import (
+    CONTROL_BUFSIZE,
+    RawControlMessage,
+    SCMCredentials,
+    SCMRights,
+    SocketAncillaryMessages,
+    SocketCredential,
+)
 
 __all__ = (
+    "CONTROL_BUFSIZE",
     "PACKET_INFO_BUFSIZE",
     "ControlQueue",
     "IPv4PacketInfo",

@@ -17,11 +17,15 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ._received import ReceivedControl
 from ._records import RawControlMessage, descriptors_in
 
 __all__ = ("ControlQueue",)
+
+_NOTHING: Final = ReceivedControl()
+"""What most packets come with: it owns nothing, and so it may belong to many."""
 
 
 @dataclass
@@ -82,6 +86,8 @@ class ControlQueue:
         Args:
             unread: bytes of the stream that were read behind that packet.
         """
+        if not self._facts and not self._descriptors:
+            return _NOTHING
         end = self._received - unread
         controls: list[ReceivedControl] = []
         if self._facts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 __all__ = (
+    "CONTROL_BUFSIZE",
     "RawControlMessage",
     "SCMCredentials",
     "SCMRights",
@@ -23,6 +24,9 @@ __all__ = (
 
 RawControlMessage = tuple[int, int, bytes]
 """Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
+
+CONTROL_BUFSIZE: Final = 8192
+"""Bytes of control messages that one read may bring, where nothing else is said: some eight times what Linux lets one call send (253 descriptors)."""
 
 # Not every system has both, or either: None matches no message.
 _SCM_RIGHTS: Final[int | None] = getattr(socket, "SCM_RIGHTS", None)

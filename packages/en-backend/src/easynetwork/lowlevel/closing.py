@@ -16,6 +16,8 @@ import socket as _socket
 import sys
 from typing import TYPE_CHECKING, Final
 
+from .pauses import growing_pauses
+
 if TYPE_CHECKING:
     from .api_async.backend.abc import AsyncBackend
 
@@ -26,8 +28,6 @@ SHUTDOWN_TIMEOUT: Final = 30.0
 
 _DISCARD_SIZE: Final = 65536
 _DISCARDS_AT_ONCE: Final = 16  # 1 MiB, then the other tasks get their turn
-_FIRST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05  # what a closing connection costs is 20 wake-ups a second
 
 
 def reset_on_close(sock: _socket.socket) -> None:
@@ -54,7 +54,7 @@ class Delivery:
         self._timeout = timeout
         self._patience_ends = now + timeout
         self._left = sys.maxsize
-        self._pause = _FIRST_PAUSE
+        self._pauses = growing_pauses()
         self.complete = False
         """Whether the peer has everything; otherwise the connection should be reset."""
         with contextlib.suppress(OSError):  # the connection may be gone already
@@ -72,8 +72,7 @@ class Delivery:
             self.complete = left == 0
         if self.complete or now >= self._patience_ends:
             return None
-        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
-        return pause
+        return next(self._pauses)
 
 
 async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, timeout: float = SHUTDOWN_TIMEOUT) -> bool:

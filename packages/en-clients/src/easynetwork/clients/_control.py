@@ -6,21 +6,18 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from easynetwork.ancillary import ControlQueue, ReceivedControl, SocketAncillary
+from easynetwork.ancillary import CONTROL_BUFSIZE, ControlQueue, ReceivedControl, SocketAncillary
 from easynetwork.lowlevel.unix_messages import CONTROL_CUT, DATA_CUT
 from easynetwork.protocol.receivers import NEED_DATA, NeedData, StreamReceiver
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.streams import RawControlMessage
 
-__all__ = ("CONTROL_BUFSIZE", "ControlledPackets", "check_ancillary", "check_whole", "open_message")
+__all__ = ("ControlledPackets", "check_ancillary", "check_whole", "open_message")
 
 _T = TypeVar("_T")
-
-CONTROL_BUFSIZE: Final = 8192
-"""Bytes of control messages that one read may bring: more than Linux lets one call send (253 descriptors and credentials, 1 KiB)."""
 
 
 def check_ancillary(ancillary_data: object, ancillary_bufsize: Any) -> int:

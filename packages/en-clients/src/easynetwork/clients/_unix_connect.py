@@ -8,8 +8,9 @@ import errno
 import math
 import socket as _socket
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from easynetwork.lowlevel.pauses import growing_pauses
 from easynetwork.lowlevel.unix_files import SocketFile, bind_unix_socket
 
 from ._time_limits import deadline_after, remaining
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.socket import UnixSocketAddress
 
 __all__ = ("connect_unix",)
-
-_FIRST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05  # what a server that does not accept costs is 20 calls a second
 
 
 def connect_unix(
@@ -45,8 +43,7 @@ def connect_unix(
 
 
 def _connect(sock: _socket.socket, address: UnixSocketAddress, deadline: float) -> None:
-    pause = _FIRST_PAUSE
-    while True:
+    for pause in growing_pauses():
         try:
             return sock.connect(address.as_raw())
         except BlockingIOError:
@@ -58,4 +55,3 @@ def _connect(sock: _socket.socket, address: UnixSocketAddress, deadline: float) 
         if left == 0:
             raise TimeoutError(errno.ETIMEDOUT, f"'{address}' has not accepted in time")
         time.sleep(min(pause, math.inf if left is None else left))
-        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -7,7 +7,7 @@ import socket as _socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from easynetwork.ancillary import RawControlMessage, SocketAncillary, raw_control_messages
+from easynetwork.ancillary import CONTROL_BUFSIZE, RawControlMessage, SocketAncillary, raw_control_messages
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.streams import ControlByteStream
 
@@ -19,7 +19,7 @@ from ._arguments import (
     unix_address_or_socket,
     unix_local_address,
 )
-from ._control import CONTROL_BUFSIZE, ControlledPackets, check_ancillary
+from ._control import ControlledPackets, check_ancillary
 from ._names import HasPeerCredentials
 from ._stream_async import AsyncStreamClientCore
 

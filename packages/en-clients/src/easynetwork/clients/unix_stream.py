@@ -7,7 +7,7 @@ import socket as _socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from easynetwork.ancillary import RawControlMessage, SocketAncillary, raw_control_messages
+from easynetwork.ancillary import CONTROL_BUFSIZE, RawControlMessage, SocketAncillary, raw_control_messages
 
 from ._arguments import (
     UnixPath,
@@ -18,7 +18,7 @@ from ._arguments import (
     unix_local_address,
 )
 from ._blocking_unix import BlockingUnixStream
-from ._control import CONTROL_BUFSIZE, ControlledPackets, check_ancillary
+from ._control import ControlledPackets, check_ancillary
 from ._names import HasPeerCredentials
 from ._stream_blocking import StreamClientCore
 from ._time_limits import check_seconds

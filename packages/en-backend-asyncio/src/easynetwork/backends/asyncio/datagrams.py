@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 from easynetwork.lowlevel.datagrams import SEND_TIMEOUT, ControlDatagramEndpoint, ControlDatagramListener
+from easynetwork.lowlevel.pauses import growing_pauses
 from easynetwork.lowlevel.socket import INETSocketAttribute, new_socket_address
 from easynetwork.lowlevel.socket_errors import UNREACHED_PEER
 from easynetwork.lowlevel.streams import ClosedListenerError, RawControlMessage
@@ -41,8 +42,6 @@ _TURN: Final = 0.002
 _LARGEST_UDP: Final = 65536
 """Bytes: more than any UDP datagram has (RFC 768)."""
 
-_FIRST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05  # what a full peer costs is 20 calls a second
 
 _FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
 
@@ -166,12 +165,12 @@ class _SocketDatagrams:
     async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
         """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
         gives_up = self._loop.time() + self._send_timeout
-        pause = _FIRST_PAUSE
-        while self._loop.time() < gives_up:
+        for pause in growing_pauses():
+            if self._loop.time() >= gives_up:
+                break
             await asyncio.sleep(pause)
             if send_nowait(*arguments):
                 return
-            pause = min(pause * 2, _LONGEST_PAUSE)
         raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self._send_timeout:g} seconds")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.pauses import growing_pauses
 from easynetwork.lowlevel.unix_files import SocketFile, UnixPath, bind_unix_socket, unix_address
 
 from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
@@ -31,9 +32,6 @@ __all__ = (
 
 _SEND_BUFFER: Final = 1 << 20
 """Bytes that a datagram listener asks for, because it is one buffer for all peers. The system may give less (net.core.wmem_max)."""
-
-_FIRST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05  # what a listener that accepts nobody costs is 20 calls a second
 
 
 async def open_unix_stream_listener(
@@ -88,15 +86,13 @@ async def connect_unix_stream(
 
 async def _connect(sock: _socket.socket, address: UnixSocketAddress) -> None:
     """Waits while the listener's queue is full, which connect(2) does not do for non-blocking sockets; nothing tells when it no longer is."""
-    pause = _FIRST_PAUSE
-    while True:
+    for pause in growing_pauses():
         try:
             return sock.connect(address.as_raw())
         except BlockingIOError as exc:
             if exc.errno != errno.EAGAIN:
                 raise
         await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 def _watching_loop() -> asyncio.AbstractEventLoop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import logging
 import ssl as _ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress
@@ -13,7 +13,7 @@ from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
 from easynetwork.servers.engine.arguments import check_host, check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
-from easynetwork.servers.engine.stream_service import StreamService, as_it_is
+from easynetwork.servers.engine.stream_service import BACKLOG, MAX_RECV_SIZE, StreamService, as_it_is
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ __all__ = ("AsyncTCPNetworkServer",)
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
-
-_BACKLOG: Final = 512
-"""Connections that may wait to be accepted; the kernel may lower it (net.core.somaxconn)."""
-
-_MAX_RECV_SIZE: Final = 65536
-"""Bytes read at once: below malloc's threshold for mappings of their own (128 KiB), above which every read would cost page faults."""
 
 
 class AsyncTCPNetworkServer(
@@ -81,8 +75,8 @@ class AsyncTCPNetworkServer(
         check_range("port", port, 0, 65535)
         check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
         check_type("request_handler", request_handler, AsyncStreamRequestHandler)
-        backlog = _BACKLOG if backlog is None else check_range("backlog", backlog, 1)
-        max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
+        backlog = BACKLOG if backlog is None else check_range("backlog", backlog, 1)
+        max_recv_size = MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
         tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)

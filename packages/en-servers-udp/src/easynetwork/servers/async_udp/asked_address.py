@@ -9,8 +9,7 @@ RFC 3542), and told with each answer where to send it from. It costs a ``recvmsg
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from easynetwork.ancillary import (
     PACKET_INFO_BUFSIZE,
@@ -22,9 +21,7 @@ from easynetwork.ancillary import (
 from easynetwork.lowlevel.datagrams import ControlDatagramListener, DatagramListener
 from easynetwork.lowlevel.socket import INETSocketAttribute
 from easynetwork.lowlevel.streams import RawControlMessage
-
-if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.servers.engine.datagram_source import DatagramSource, WrappedListener
 
 __all__ = ("AskedAddressListener", "Flow", "answering_from_asked_address")
 
@@ -42,30 +39,17 @@ class Flow(NamedTuple):
     """None if the datagram was sent to an address that nobody can answer from (multicast)."""
 
 
-class AskedAddressListener(DatagramListener):
-    """A `DatagramListener` on a wildcard socket. Its addresses are of the class `Flow`."""
+class AskedAddressListener(WrappedListener[ControlDatagramListener]):
+    """The datagrams of a wildcard socket. Its addresses are of the class `Flow`."""
 
     def __init__(self, listener: ControlDatagramListener) -> None:
         request_packet_info(listener.extra(INETSocketAttribute.socket))
-        self._listener = listener
+        super().__init__(listener)
         self._known_locals: dict[bytes, str | None] = {}  # by the kernel's own words
         self._sources: dict[str, list[RawControlMessage]] = {}
 
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._listener.extra_attributes
-
-    def backend(self) -> AsyncBackend:
-        return self._listener.backend()
-
-    def is_closing(self) -> bool:
-        return self._listener.is_closing()
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()
-
-    async def receive(self, deadline: float | None = None) -> tuple[bytes, Flow]:
-        data, messages, _, remote = await self._listener.receive_message(PACKET_INFO_BUFSIZE, deadline)
+    async def receive(self) -> tuple[bytes, Flow]:
+        data, messages, _, remote = await self._listener.receive_message(PACKET_INFO_BUFSIZE)
         return data, Flow(remote, self._local_of(messages))
 
     def _local_of(self, messages: list[RawControlMessage]) -> str | None:
@@ -78,10 +62,10 @@ class AskedAddressListener(DatagramListener):
             self._known_locals[key] = _answerable(unpack_packet_info(messages))
         return self._known_locals[key]
 
-    def send_nowait(self, data: bytes | bytearray | memoryview, address: Flow) -> bool:
+    def send_nowait(self, data: bytes, address: Flow) -> bool:
         return self._listener.send_message_nowait(data, self._source(address.local), address.remote)
 
-    async def send(self, data: bytes | bytearray | memoryview, address: Flow) -> None:
+    async def send(self, data: bytes, address: Flow) -> None:
         await self._listener.send_message(data, self._source(address.local), address.remote)
 
     def _source(self, local: str | None) -> list[RawControlMessage]:
@@ -95,7 +79,7 @@ class AskedAddressListener(DatagramListener):
         return self._sources[local]
 
 
-def answering_from_asked_address(listener: DatagramListener) -> DatagramListener:
+def answering_from_asked_address(listener: DatagramListener) -> DatagramSource[bytes]:
     """``listener`` itself, or, if it is bound to all addresses and the system can tell them apart, an `AskedAddressListener`."""
     host = listener.extra(INETSocketAttribute.sockname).host
     if not isinstance(listener, ControlDatagramListener) or not ipaddress.ip_address(host).is_unspecified:

@@ -15,8 +15,8 @@ from easynetwork.servers.engine.datagram_service import (
     MAX_PEERS,
     MAX_PENDING_DATAGRAMS,
     DatagramService,
-    DatagramSource,
 )
+from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, INETClientAttribute
 

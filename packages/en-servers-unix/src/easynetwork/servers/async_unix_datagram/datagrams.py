@@ -6,19 +6,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from easynetwork.ancillary import ReceivedControl, raw_control_messages
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.datagrams import ControlDatagramListener
-from easynetwork.lowlevel.typed_attr import TypedAttributeProvider
 from easynetwork.lowlevel.unix_messages import CONTROL_CUT, DATA_CUT
 from easynetwork.servers.engine.datagram_reader import DatagramReader
+from easynetwork.servers.engine.datagram_source import WrappedListener
 from easynetwork.servers.engine.log import RateLimit
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.protocol import DatagramProtocol
 
 __all__ = (
@@ -72,7 +71,6 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT], *, receives_control: bool) -> None:
         super().__init__(protocol)
         self._receives_control = receives_control
-        self.read = self._read
 
     def check_control(self) -> None:
         if not self._receives_control:
@@ -80,18 +78,15 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
                 "this server does not receive control messages; make it with receive_ancillary_data=True"
             )
 
-    def _read(self, datagram: AnyDatagram) -> _RequestT:
+    def read(self, datagram: AnyDatagram, data_received: Callable[[Any], object] | None) -> _RequestT:
         if isinstance(datagram, bytes):
-            return self._decode(datagram)
-        with contextlib.closing(datagram.control):
-            return self._decode(datagram.whole_data())
-
-    def read_with_control(self, datagram: AnyDatagram, data_received: Callable[[Any], object]) -> _RequestT:
-        if isinstance(datagram, bytes):
+            if data_received is None:
+                return self._decode(datagram)
             datagram = ControlDatagram(datagram, ReceivedControl(), is_cut=False)
         with contextlib.closing(datagram.control):
             packet = self._decode(datagram.whole_data())
-            datagram.control.deliver(data_received)
+            if data_received is not None:
+                datagram.control.deliver(data_received)
             return packet
 
     def discard(self, datagram: AnyDatagram) -> None:
@@ -99,7 +94,7 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
             datagram.control.close()
 
 
-class ControlDatagramSource(TypedAttributeProvider):
+class ControlDatagramSource(WrappedListener[ControlDatagramListener]):
     """What the engine reads from: a listener, with its control messages owned and its unnamed senders sorted out.
 
     Args:
@@ -116,7 +111,7 @@ class ControlDatagramSource(TypedAttributeProvider):
         unnamed: UnnamedAddressesBehavior,
         logger: logging.Logger,
     ) -> None:
-        self._listener = listener
+        super().__init__(listener)
         self._bufsize = ancillary_bufsize
         self._unnamed = unnamed
         self._logger = logger
@@ -124,19 +119,6 @@ class ControlDatagramSource(TypedAttributeProvider):
         self._receive_message = listener.receive_message
         self._send_nowait = listener.send_nowait
         self.send_message = listener.send_message
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return self._listener.extra_attributes
-
-    def backend(self) -> AsyncBackend:
-        return self._listener.backend()
-
-    def is_closing(self) -> bool:
-        return self._listener.is_closing()
-
-    async def aclose(self) -> None:
-        await self._listener.aclose()
 
     async def receive(self) -> tuple[AnyDatagram, Any]:
         while True:

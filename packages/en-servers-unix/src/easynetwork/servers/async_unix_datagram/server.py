@@ -4,8 +4,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
+from easynetwork.ancillary import CONTROL_BUFSIZE
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.unix_files import unix_address
@@ -15,8 +16,8 @@ from easynetwork.servers.engine.datagram_service import (
     MAX_PEERS,
     MAX_PENDING_DATAGRAMS,
     DatagramService,
-    DatagramSource,
 )
+from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, UNIXClientAttribute
 
@@ -36,9 +37,6 @@ __all__ = ("AsyncUnixDatagramServer",)
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
-
-_ANCILLARY_BUFSIZE: Final = 8192
-"""Bytes of control messages that one datagram may bring: some eight times what Linux lets a message have of descriptors (253)."""
 
 
 class AsyncUnixDatagramServer(
@@ -120,7 +118,7 @@ def _control_bufsize(receive_ancillary_data: bool, ancillary_bufsize: int | None
         if not receive_ancillary_data:
             raise ValueError("ancillary_bufsize: means nothing without receive_ancillary_data=True")
         return ancillary_bufsize
-    return _ANCILLARY_BUFSIZE if receive_ancillary_data else 0
+    return CONTROL_BUFSIZE if receive_ancillary_data else 0
 
 
 def _peer_name(source: ControlDatagramSource, address: Any) -> UnixSocketAddress:

@@ -5,8 +5,9 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from easynetwork.ancillary import CONTROL_BUFSIZE
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute, get_peer_credentials
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
@@ -14,7 +15,7 @@ from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
 from easynetwork.servers.engine.arguments import check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
-from easynetwork.servers.engine.stream_service import StreamService
+from easynetwork.servers.engine.stream_service import BACKLOG, MAX_RECV_SIZE, StreamService
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, UNIXClientAttribute
 
 from .client import UnixStreamClient
@@ -28,15 +29,6 @@ __all__ = ("AsyncUnixStreamServer",)
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
-
-_BACKLOG: Final = 512
-"""Connections that may wait to be accepted; the kernel may lower it (net.core.somaxconn)."""
-
-_MAX_RECV_SIZE: Final = 65536
-"""Bytes read at once: below malloc's threshold for mappings of their own (128 KiB), above which every read would cost page faults."""
-
-_ANCILLARY_BUFSIZE: Final = 8192
-"""Bytes of control messages that one read may bring: some eight times what Linux lets a message have of descriptors (253)."""
 
 
 class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAddress], Generic[_RequestT, _ResponseT]):
@@ -77,12 +69,12 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
         address = unix_address(path)
         check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
         check_type("request_handler", request_handler, AsyncStreamRequestHandler)
-        backlog = _BACKLOG if backlog is None else check_range("backlog", backlog, 1)
+        backlog = BACKLOG if backlog is None else check_range("backlog", backlog, 1)
         if mode is not None:
             check_range("mode", mode, 0, 0o777)
-        max_recv_size = _MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
+        max_recv_size = MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
         if ancillary_bufsize is None:
-            ancillary_bufsize = _ANCILLARY_BUFSIZE
+            ancillary_bufsize = CONTROL_BUFSIZE
         check_range("ancillary_bufsize", ancillary_bufsize, 1)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)

@@ -87,21 +87,19 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
         """
         hub = self._hub
         params = _PLAIN
+        data_received = None
         if wish is not None:
             params = read_wish(wish)
             if params.recv_with_ancillary is not None:
                 hub.reader.check_control()
+                data_received = params.recv_with_ancillary.data_received
         if not self.queue:
             await self._wait_for_datagram(params.timeout)
             if not self.queue:
                 return EOF
         datagram = self.queue.pop(0)
         self.taken += 1
-        packet: _RequestT
-        if params.recv_with_ancillary is None:
-            packet = hub.read(datagram)
-        else:
-            packet = hub.reader.read_with_control(datagram, params.recv_with_ancillary.data_received)
+        packet: _RequestT = hub.read(datagram, data_received)
         return packet
 
     async def _wait_for_datagram(self, timeout: float | None) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers of one listener while a server runs.
 
-One task receives (it *leads*), and runs the handler of what it has received itself. If that handler has to wait, the task belongs to the handler
+One task receives (it *leads*), and runs the handler of what it has received itself (see ``inline``). If that handler has to wait, the task belongs to the handler
 until the peer has no more datagrams, and another task leads. So a handler that never waits costs no task, and one that does has its task for itself
 from then on: nobody else's code runs in it. Each generator has a context of its own either way.
 """
@@ -19,13 +19,14 @@ from easynetwork.protocol.encoders import make_datagram_encoder
 
 from .conversation import converse
 from .datagram_client import DatagramClient
-from .inline import run_in_context
+from .inline import DONE, conversations, finish
 from .log import ClientErrorLog
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import IEvent, TaskGroup
 
-    from .datagram_service import DatagramService, DatagramSource
+    from .datagram_service import DatagramService
+    from .datagram_source import DatagramSource
 
 __all__ = ("DatagramHub",)
 
@@ -56,7 +57,8 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self.encode = make_datagram_encoder(service.protocol)
         self.ended = False
         """Whether the service has ended, and with it everything that is held for peers."""
-        self._context = contextvars.copy_context()  # that of serve_forever(), after service_init()
+        self._handle = service.handler.handle
+        self._new_context = contextvars.copy_context().copy  # of that of serve_forever(), after service_init()
         self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
         self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
         self._attended = 0
@@ -75,10 +77,10 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                 arrival.set()  # nothing will arrive, and they see why
 
     async def _lead(self, lead: _Lead) -> None:
-        """Receives until the listener is closed, or a handler needs the task."""
-        # What is done for each datagram is written out: a coroutine more would cost as much as all of its bookkeeping.
-        receive, recent, new_context = self.listener.receive, self._recent, self._context.copy
-        handle = self.service.handler.handle
+        """Receives until the listener is closed, or a handler needs the task. Only what is not an `Exception` leaves it."""
+        receive, recent = self.listener.receive, self._recent
+        talks = conversations(self._converse)
+        talks.send(None)
         try:
             while not lead.is_given_up:
                 try:
@@ -90,36 +92,38 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                     await self.backend.sleep(_RECEIVE_PAUSE)
                     continue
                 client = recent.get(address) or self._find(address)
-                if client.is_attended:
-                    if not client.put(datagram):
+                if client.is_attended or self._attended >= self.service.max_peers:
+                    if not (client.is_attended and client.put(datagram)):
                         self._drop(client, datagram)
-                elif self._attended >= self.service.max_peers:
-                    self._drop(client, datagram)
-                else:
-                    client.queue.append(datagram)
-                    client.is_attended = True
-                    self._attended += 1
-                    try:
-                        while client.queue:
-                            taken = client.taken
-                            try:
-                                # A generator is made by `converse`, so that its handler's first words are in the context as well.
-                                conversation = converse(map(handle, (client,)), client.receive)
-                                await run_in_context(conversation, new_context(), lead.give_up)
-                            except Exception as exc:
-                                self._handler_failed(client, exc)
-                            if client.taken == taken:
-                                client.discard_next()
-                    finally:
-                        client.is_attended = False
-                        self._attended -= 1
-                        if client.queue:
-                            client.discard_all()
+                    continue
+                client.queue.append(datagram)
+                client.is_attended = True
+                self._attended += 1
+                try:
+                    while client.queue:
+                        context = self._new_context()
+                        trap = context.run(talks.send, client)
+                        if trap is not DONE:
+                            lead.give_up()
+                            await finish(talks, context, trap)
+                finally:
+                    client.is_attended = False
+                    self._attended -= 1
+                    client.discard_all()
         finally:
             lead.give_up()
+            talks.close()
 
-    def _handler_failed(self, client: DatagramClient[_RequestT, _ResponseT], exc: Exception) -> None:
-        ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
+    async def _converse(self, client: DatagramClient[_RequestT, _ResponseT]) -> None:
+        """One generator, which uses up one datagram at least."""
+        taken = client.taken
+        try:
+            # `converse` makes the generator, so that its handler's first words are in its context as well.
+            await converse(map(self._handle, (client,)), client.receive)
+        except Exception as exc:
+            ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
+        if client.taken == taken:
+            client.discard_next()
 
     def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
         client: DatagramClient[_RequestT, _ResponseT] | None = self._others.get(address)

@@ -23,13 +23,6 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
         self._decode = make_datagram_decoder(protocol)
-        self.read: Callable[[_DatagramT], _RequestT] = self._decode  # type: ignore[assignment]  # those of this class are bytes
-        """Gives the packet in a datagram, which is used up, whatever happens.
-
-        Raises:
-            DatagramProtocolParseError: it is bad.
-            RuntimeError: the protocol has raised something else (see the cause).
-        """
 
     def check_control(self) -> None:
         """Refuses what cannot be had; the datagram waits for the next ``yield``.
@@ -39,9 +32,18 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
         """
         raise UnsupportedOperation("this server does not receive control messages")
 
-    def read_with_control(self, datagram: _DatagramT, data_received: Callable[[Any], object]) -> _RequestT:
-        """Like `read`, and gives the control messages of the datagram to ``data_received``."""
-        raise NotImplementedError  # it was refused
+    def read(self, datagram: _DatagramT, data_received: Callable[[Any], object] | None) -> _RequestT:
+        """The packet in ``datagram``, which is used up, whatever happens.
+
+        Args:
+            datagram: as it was received.
+            data_received: takes the control messages that came with it; None throws them away. Only if `check_control` allows it.
+
+        Raises:
+            DatagramProtocolParseError: it is bad.
+            RuntimeError: the protocol has raised something else (see the cause).
+        """
+        return self._decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
 
     def discard(self, datagram: _DatagramT) -> None:
         """Nobody will read ``datagram``: gives back what it holds."""

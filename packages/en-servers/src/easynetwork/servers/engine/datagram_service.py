@@ -5,22 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..handlers import AsyncDatagramRequestHandler
 from .datagram_hub import DatagramHub
 from .datagram_reader import DatagramReader
+from .datagram_source import DatagramSource
 from .log import DropLog, RateLimit
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
+    from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
     from easynetwork.protocol import DatagramProtocol
 
-__all__ = ("MAX_PEERS", "MAX_PENDING_DATAGRAMS", "DatagramService", "DatagramSource")
+__all__ = ("MAX_PEERS", "MAX_PENDING_DATAGRAMS", "DatagramService")
 
-_DatagramT_co = TypeVar("_DatagramT_co", covariant=True)
 _DatagramT = TypeVar("_DatagramT", bound=Sized)
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
@@ -30,25 +30,6 @@ MAX_PENDING_DATAGRAMS = 128
 
 MAX_PEERS = 10_000
 """Peers with a running handler, unless the server's option says otherwise: at some 6 kB each with a task, 60 MB."""
-
-
-class DatagramSource(Protocol[_DatagramT_co]):
-    """A `DatagramListener`, or one whose datagrams are more than bytes. Addresses are hashable."""
-
-    def receive(self) -> Coroutine[Any, Any, tuple[_DatagramT_co, Any]]: ...
-
-    def send_nowait(self, data: bytes, address: Any) -> bool: ...
-
-    async def send(self, data: bytes, address: Any) -> None: ...
-
-    def is_closing(self) -> bool: ...
-
-    async def aclose(self) -> None: ...
-
-    def backend(self) -> AsyncBackend: ...
-
-    @property
-    def extra(self) -> Callable[..., Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
     from easynetwork.protocol import AnyStreamProtocolType
 
-__all__ = ("StreamService", "as_it_is")
+__all__ = ("BACKLOG", "MAX_RECV_SIZE", "StreamService", "as_it_is")
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
+
+BACKLOG: Final = 512
+"""Connections that may wait to be accepted, unless the server's option says otherwise; the kernel may lower it (net.core.somaxconn)."""
+
+MAX_RECV_SIZE: Final = 65536
+"""Bytes read at once, unless the server's option says otherwise: below malloc's threshold for mappings of their own (128 KiB), above which every read
+would cost page faults."""
 
 _ACCEPT_PAUSE: Final = 0.1
 """Seconds to wait when the system is out of descriptors or memory: they come back when clients leave, not by asking again."""
