@@ -29,7 +29,6 @@ DONE: Final = _Answer.DONE
 """What a step of `conversations` gives when there is nothing to wait for. Everything else is what the event loop has to be told."""
 
 
-@coroutine
 def conversations(hold: Callable[[_T], Awaitable[object]]) -> Generator[Any, Any, None]:
     """Holds one conversation after another: each is begun by sending in whom with, and ends with `DONE`. The first step, with None, is `DONE` too."""
     peer: _T = yield DONE
