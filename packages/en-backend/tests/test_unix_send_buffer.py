@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import tracemalloc
 
 import pytest
 
@@ -53,6 +54,22 @@ def test_those_who_read_are_never_refused_and_the_kernel_is_rarely_asked(kernel:
         kernel.read()
 
     assert kernel.asked < 50
+
+
+def test_those_who_come_under_ever_new_names_are_forgotten(kernel: Kernel) -> None:
+    kernel.fill()
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            if kernel.send(f"somebody {number}"):
+                kernel.now += 1  # it does not read in time
+                kernel.send("deaf")  # which is noticed now
+                kernel.read()  # and it goes, and what it has not read with it
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert used < 1_000_000
 
 
 def test_one_who_reads_nothing_gets_half_of_the_buffer_and_one_more(kernel: Kernel) -> None:

@@ -20,6 +20,9 @@ __all__ = ("SharedSendBuffer", "unread_by_peers")
 _PATIENCE: Final = 0.005
 """Seconds for a peer to read one datagram while the buffer is crowded, in which the others wait. To be wrong about a slow one costs little."""
 
+_REMEMBERED: Final = 1024
+"""Refused peers that are told apart, so that whoever takes a new name for each request does not fill our memory. The oldest are forgotten."""
+
 
 class _Probe(NamedTuple):
     """The datagram that is under way."""
@@ -80,7 +83,10 @@ class SharedSendBuffer:
         if probe is not None and unread > probe.unread_before:
             if now - probe.since < _PATIENCE:
                 return True
-            times = self._refused[probe.address].times + 1 if probe.address in self._refused else 1
+            before = self._refused.pop(probe.address, None)
+            times = 1 if before is None else before.times + 1
+            if len(self._refused) >= _REMEMBERED:
+                del self._refused[next(iter(self._refused))]
             self._refused[probe.address] = _Refusal(times, now + _PATIENCE * 2**times, self._readings)
             self._floor = unread
         elif probe is not None:
