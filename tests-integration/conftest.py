@@ -7,9 +7,12 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +23,10 @@ from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
 
 def _loops() -> list[Any]:
-    loops: list[Any] = [pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio")]
+    loops: list[Any] = [
+        pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio"),
+        pytest.param(("trio", {}), id="trio"),
+    ]
     try:
         import uvloop
     except ImportError:  # it has no wheels for every platform
@@ -36,7 +42,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def backend(anyio_backend: tuple[str, dict[str, Any]]) -> AsyncBackend:
-    return new_builtin_backend("asyncio")
+    return new_builtin_backend(anyio_backend[0])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,6 +85,14 @@ def _nothing_is_left_behind() -> Iterator[None]:
 def _slow_steps_are_not_logged() -> None:
     """In development mode asyncio warns of each step over 0.1 seconds, which says something about the machine and nothing about us."""
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For Unix sockets: a short path, because an address has room for 108 bytes."""
+    path = tempfile.mkdtemp()
+    yield Path(path)
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,11 +27,3 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Callab
 @pytest.fixture
 def backend() -> AsyncIOBackend:
     return AsyncIOBackend()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """For Unix sockets: a short path, because an address has room for 108 bytes."""
-    path = tempfile.mkdtemp()
-    yield Path(path)
-    shutil.rmtree(path)

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import errno
 import socket as _socket
-import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple
 
@@ -56,15 +53,6 @@ class MemoryBackend(AnyIOBackend):
         runner_options: Mapping[str, Any] | None = None,
     ) -> T:
         return anyio.run(coro_func, *args, **(runner_options or {}))
-
-    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            trio: Any = sys.modules["trio"]  # where it runs, it was imported; where it does not, it is not needed
-            token = trio.lowlevel.current_trio_token()
-            return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
-        return lambda func: loop.call_soon_threadsafe(_call_in_asyncio, func)
 
     # streams
 
@@ -145,14 +133,6 @@ async def _bind_all(
             await listener.aclose()
         raise
     return listeners
-
-
-def _call_in_asyncio(func: Callable[[], object]) -> None:
-    # If sniffio is there, anyio asks it for the event loop; it sees asyncio only in tasks, and a callback is none.
-    sniffio: Any = sys.modules.get("sniffio")
-    if sniffio is not None:
-        sniffio.current_async_library_cvar.set("asyncio")
-    func()
 
 
 def _no_real_sockets() -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from .abc import AsyncBackend
 
-__all__ = ("BuiltinAsyncBackendLiteral", "ensure_backend", "new_builtin_backend")
+__all__ = ("BuiltinAsyncBackendLiteral", "ensure_backend", "new_builtin_backend", "refuse_nested_event_loop", "running_library")
 
 BuiltinAsyncBackendLiteral = Literal["asyncio", "trio"]
 
@@ -38,7 +38,7 @@ def ensure_backend(backend: str | AsyncBackend | None) -> AsyncBackend:
         case str():
             return new_builtin_backend(backend)
         case None:
-            return new_builtin_backend(_running_library())
+            return new_builtin_backend(running_library())
         case _:
             raise TypeError(f"backend: expected None, a name or an AsyncBackend, got {backend!r}")
 
@@ -68,7 +68,12 @@ def _load_backend(name: str) -> AsyncBackend:
     raise ValueError(f"unknown backend {name!r}, installed are: {', '.join(sorted(installed.names)) or 'none'}")
 
 
-def _running_library() -> str:
+def running_library() -> str:
+    """The name of the library whose event loop is running in this thread, ``"asyncio"`` for instance.
+
+    Raises:
+        RuntimeError: none is.
+    """
     # Every library but asyncio announces itself to sniffio, which is there if one of them is.
     sniffio: Any = sys.modules.get("sniffio")
     if sniffio is not None:
@@ -81,3 +86,16 @@ def _running_library() -> str:
         "no event loop is running that could decide for a backend;"
         " pass backend='asyncio', backend='trio' or an AsyncBackend"
     )
+
+
+def refuse_nested_event_loop() -> None:
+    """To be called before an event loop is made, because some are made first and cannot be closed then.
+
+    Raises:
+        RuntimeError: an event loop is running in this thread already.
+    """
+    try:
+        library = running_library()
+    except RuntimeError:
+        return
+    raise RuntimeError(f"an event loop is running in this thread already ({library})")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import asyncio
 import errno
 import itertools
 import os
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from easynetwork.backends.asyncio import AsyncIOBackend
-from easynetwork.backends.asyncio.datagrams import SocketDatagramEndpoint, SocketDatagramListener
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.datagrams import (
     ControlDatagramEndpoint,
     ControlDatagramListener,
@@ -21,6 +19,7 @@ from easynetwork.lowlevel.datagrams import (
     DatagramListener,
 )
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
+from easynetwork.lowlevel.socket_transports.datagrams import SocketDatagramEndpoint, SocketDatagramListener
 from easynetwork.lowlevel.testing import check_control_datagrams, check_datagram_endpoint, check_datagram_listener
 
 pytestmark = [
@@ -34,7 +33,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="abstract names ex
 class Place:
     """Opens sockets in a folder, each at another path."""
 
-    def __init__(self, backend: AsyncIOBackend, folder: Path) -> None:
+    def __init__(self, backend: AsyncBackend, folder: Path) -> None:
         self._backend = backend
         self._folder = folder
         self._numbers = itertools.count()
@@ -56,19 +55,19 @@ class Place:
 
 
 @pytest.fixture
-def place(backend: AsyncIOBackend, folder: Path) -> Place:
+def place(backend: AsyncBackend, folder: Path) -> Place:
     return Place(backend, folder)
 
 
-async def test_endpoints_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_endpoints_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_datagram_endpoint(backend, place.make_pair)
 
 
-async def test_listeners_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_listeners_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_datagram_listener(backend, place.listen, place.connect)
 
 
-async def test_descriptors_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_descriptors_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_control_datagrams(backend, place.listen, place.connect)
 
 
@@ -110,7 +109,7 @@ async def test_closing_closes_even_if_the_file_cannot_be_removed(
 
 
 async def test_a_path_that_nobody_is_bound_to_is_named_and_leaves_no_file(
-    backend: AsyncIOBackend, place: Place, folder: Path
+    backend: AsyncBackend, place: Place, folder: Path
 ) -> None:
     path = place.path()
     with pytest.raises(FileNotFoundError, match=f"cannot connect to '{path}'"):
@@ -119,7 +118,7 @@ async def test_a_path_that_nobody_is_bound_to_is_named_and_leaves_no_file(
     assert not os.listdir(folder)
 
 
-async def test_an_unnamed_peer_cannot_be_answered(backend: AsyncIOBackend, place: Place) -> None:
+async def test_an_unnamed_peer_cannot_be_answered(backend: AsyncBackend, place: Place) -> None:
     listener = await place.listen()
     endpoint = await backend.create_unix_datagram_endpoint(listener.extra(UNIXSocketAttribute.sockname))
     await endpoint.send(b"x")
@@ -130,7 +129,7 @@ async def test_an_unnamed_peer_cannot_be_answered(backend: AsyncIOBackend, place
 
 
 @on_linux
-async def test_abstract_and_chosen_names(backend: AsyncIOBackend, folder: Path) -> None:
+async def test_abstract_and_chosen_names(backend: AsyncBackend, folder: Path) -> None:
     listener = await backend.create_unix_datagram_listener("")
     name = listener.extra(UNIXSocketAttribute.sockname)
     assert name.as_abstract_name()
@@ -145,7 +144,7 @@ async def test_abstract_and_chosen_names(backend: AsyncIOBackend, folder: Path) 
     await listener.aclose()
 
 
-async def test_mode_is_that_of_the_file(backend: AsyncIOBackend, place: Place) -> None:
+async def test_mode_is_that_of_the_file(backend: AsyncBackend, place: Place) -> None:
     path = place.path()
     listener = await backend.create_unix_datagram_listener(path, mode=0o622)
 
@@ -153,10 +152,10 @@ async def test_mode_is_that_of_the_file(backend: AsyncIOBackend, place: Place) -
     await listener.aclose()
 
 
-async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: AsyncIOBackend, place: Place) -> None:
+async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: AsyncBackend, place: Place) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
-    endpoint = SocketDatagramEndpoint(backend, asyncio.get_running_loop(), ours, send_timeout=0.1)
+    endpoint = SocketDatagramEndpoint(backend, ours, send_timeout=0.1)
     cpu = time.process_time()
 
     with pytest.raises(OSError, match=r"taken nothing for 0\.1 seconds") as caught:
@@ -169,7 +168,7 @@ async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: 
     await endpoint.aclose()
 
 
-async def test_a_full_peer_holds_up_nobody_else(backend: AsyncIOBackend, place: Place) -> None:
+async def test_a_full_peer_holds_up_nobody_else(backend: AsyncBackend, place: Place) -> None:
     listener = await place.listen()
     full, good = await place.connect(listener), await place.connect(listener)
     full_address, good_address = (peer.extra(UNIXSocketAttribute.sockname).as_raw() for peer in (full, good))
@@ -186,7 +185,7 @@ async def test_a_full_peer_holds_up_nobody_else(backend: AsyncIOBackend, place: 
         await sock.aclose()
 
 
-async def test_closing_ends_a_send_that_waits(place: Place, backend: AsyncIOBackend) -> None:
+async def test_closing_ends_a_send_that_waits(place: Place, backend: AsyncBackend) -> None:
     listener = await place.listen()
     peer = await place.connect(listener)
     address = peer.extra(UNIXSocketAttribute.sockname).as_raw()
@@ -232,7 +231,7 @@ async def test_a_datagram_larger_than_any_buffer_of_udp_arrives_whole(place: Pla
 
 
 async def test_a_datagram_that_was_cut_off_is_an_error_or_nothing(
-    backend: AsyncIOBackend, place: Place, monkeypatch: pytest.MonkeyPatch
+    backend: AsyncBackend, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("easynetwork.lowlevel.unix_messages._LARGEST", 1000)
     listener = await place.listen()

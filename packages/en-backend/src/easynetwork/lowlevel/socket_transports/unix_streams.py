@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import socket as _socket
@@ -11,15 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from easynetwork.exceptions import BusyResourceError
-from easynetwork.lowlevel.socket_errors import stream_error
-from easynetwork.lowlevel.streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
-from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC, CONTROL_CUT
 
-from .sockets import SocketStream, closed_error
+from ..socket_errors import stream_error
+from ..streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
+from ..unix_messages import CLOSE_ON_EXEC, CONTROL_CUT
+from .streams import SocketStream, closed_error
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-    from easynetwork.lowlevel.unix_files import SocketFile
+    from ..unix_files import SocketFile
+    from .backend import SocketBackend
 
 __all__ = ("UnixSocketStream", "unix_stream")
 
@@ -33,12 +32,11 @@ class UnixSocketStream(SocketStream, ControlByteStream):
 
     def __init__(
         self,
-        backend: AsyncBackend,
-        loop: asyncio.AbstractEventLoop,
+        backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
     ) -> None:
-        super().__init__(backend, loop, sock)
+        super().__init__(backend, sock)
         self._file = file
         self._recv = self._recv_with_control
         self._sink: ControlSink | None = None
@@ -67,12 +65,16 @@ class UnixSocketStream(SocketStream, ControlByteStream):
     # sending
 
     async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
-        if self._writer is not None:
+        if self._sending:
             raise BusyResourceError("another task is sending to this stream")
         if not data:
             raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
-        while (sent := self._sendmsg_nowait(data, messages)) == 0:
-            await self._wait_until_writable()
+        self._sending = True
+        try:
+            while (sent := self._sendmsg_nowait(data, messages)) == 0:
+                await self._watch.writable()
+        finally:
+            self._sending = False
         if sent < len(data):
             self.abort()  # the peer has a fragment, and nothing may follow it
             raise OSError(
@@ -89,16 +91,6 @@ class UnixSocketStream(SocketStream, ControlByteStream):
         except OSError as exc:
             raise stream_error(exc) from None
 
-    async def _wait_until_writable(self) -> None:
-        self._writer = waiter = self._loop.create_future()
-        self._loop.add_writer(self._fd, _tell, waiter)
-        try:
-            await waiter
-        finally:
-            self._writer = None
-            if self._socket.fileno() >= 0:
-                self._loop.remove_writer(self._fd)
-
     # closing
 
     def _release(self) -> None:
@@ -109,12 +101,7 @@ class UnixSocketStream(SocketStream, ControlByteStream):
                 file.remove()
 
 
-def _tell(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def unix_stream(backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket) -> UnixSocketStream:
+def unix_stream(backend: SocketBackend, sock: _socket.socket) -> UnixSocketStream:
     """A stream of a connected Unix socket."""
     sock.setblocking(False)
-    return UnixSocketStream(backend, loop, sock)
+    return UnixSocketStream(backend, sock)

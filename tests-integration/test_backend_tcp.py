@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 import trustme
 
-from easynetwork.backends.asyncio import AsyncIOBackend
-from easynetwork.backends.asyncio.sockets import SocketStream
 from easynetwork.exceptions import TruncatedStreamError, TypedAttributeLookupError
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, TLSAttribute, get_socket_linger
+from easynetwork.lowlevel.socket_transports.streams import SocketStream
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.testing import check_byte_stream, check_stream_listener
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
@@ -21,7 +21,7 @@ from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 pytestmark = pytest.mark.anyio
 
 
-async def listen(backend: AsyncIOBackend, host: str | None = "127.0.0.1") -> StreamListener:
+async def listen(backend: AsyncBackend, host: str | None = "127.0.0.1") -> StreamListener:
     (listener,) = await backend.create_tcp_listeners(host, 0, 10)
     return listener
 
@@ -31,7 +31,7 @@ async def connect(listener: StreamListener) -> ByteStream:
     return await listener.backend().create_tcp_connection(address.host, address.port)
 
 
-async def make_pair(backend: AsyncIOBackend) -> tuple[ByteStream, ByteStream]:
+async def make_pair(backend: AsyncBackend) -> tuple[ByteStream, ByteStream]:
     listener = await listen(backend)
     client = await connect(listener)
     server = await listener.accept()
@@ -40,7 +40,7 @@ async def make_pair(backend: AsyncIOBackend) -> tuple[ByteStream, ByteStream]:
 
 
 async def make_tls_pair(
-    backend: AsyncIOBackend, client_options: TLSOptions, server_options: TLSOptions
+    backend: AsyncBackend, client_options: TLSOptions, server_options: TLSOptions
 ) -> tuple[ByteStream, ByteStream]:
     client, server = await make_pair(backend)
     async with backend.create_task_group() as tasks:
@@ -73,20 +73,20 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def pair(backend: AsyncIOBackend) -> AsyncIterator[tuple[ByteStream, ByteStream]]:
+async def pair(backend: AsyncBackend) -> AsyncIterator[tuple[ByteStream, ByteStream]]:
     client, server = await make_pair(backend)
     yield client, server
     client.abort()
     server.abort()
 
 
-async def test_tcp_streams_pass_the_examination(backend: AsyncIOBackend) -> None:
+async def test_tcp_streams_pass_the_examination(backend: AsyncBackend) -> None:
     await check_byte_stream(backend, lambda: make_pair(backend))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_tls_streams_pass_the_examination(
-    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, version: ssl.TLSVersion
+    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, version: ssl.TLSVersion
 ) -> None:
     client_context.maximum_version = version
     client, server = TLSOptions(context=client_context), TLSOptions(context=server_context)
@@ -94,7 +94,7 @@ async def test_tls_streams_pass_the_examination(
     await check_byte_stream(backend, lambda: make_tls_pair(backend, client, server))
 
 
-async def test_listeners_pass_the_examination(backend: AsyncIOBackend) -> None:
+async def test_listeners_pass_the_examination(backend: AsyncBackend) -> None:
     await check_stream_listener(backend, lambda: listen(backend), connect)
 
 
@@ -111,7 +111,7 @@ async def test_a_stream_tells_its_addresses_and_options(pair: tuple[ByteStream, 
         client.extra(TLSAttribute.cipher)
 
 
-async def test_one_port_serves_all_addresses(backend: AsyncIOBackend) -> None:
+async def test_one_port_serves_all_addresses(backend: AsyncBackend) -> None:
     listeners = await backend.create_tcp_listeners(["127.0.0.1", "127.0.0.2"], 0, 10)
 
     ports = {listener.extra(INETSocketAttribute.sockname).port for listener in listeners}
@@ -121,7 +121,7 @@ async def test_one_port_serves_all_addresses(backend: AsyncIOBackend) -> None:
     assert len(ports) == 1
 
 
-async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncIOBackend) -> None:
+async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     port = listener.extra(INETSocketAttribute.sockname).port
 
@@ -132,7 +132,7 @@ async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncI
     assert caught.value.errno == errno.EADDRINUSE
 
 
-async def test_local_address_is_where_the_connection_comes_from(backend: AsyncIOBackend) -> None:
+async def test_local_address_is_where_the_connection_comes_from(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     port = listener.extra(INETSocketAttribute.sockname).port
 
@@ -145,7 +145,7 @@ async def test_local_address_is_where_the_connection_comes_from(backend: AsyncIO
     await listener.aclose()
 
 
-async def test_a_refused_connection_says_so(backend: AsyncIOBackend) -> None:
+async def test_a_refused_connection_says_so(backend: AsyncBackend) -> None:
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionRefusedError):
@@ -171,7 +171,7 @@ async def test_a_reset_is_a_connection_error(pair: tuple[ByteStream, ByteStream]
         await server.receive(100)
 
 
-async def test_linger_is_zero_only_after_an_abort(backend: AsyncIOBackend) -> None:
+async def test_linger_is_zero_only_after_an_abort(backend: AsyncBackend) -> None:
     closed: list[tuple[int, int]] = []
 
     class Spy(socket.socket):
@@ -184,9 +184,7 @@ async def test_linger_is_zero_only_after_an_abort(backend: AsyncIOBackend) -> No
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)
         spied = Spy(fileno=ours.detach())
-        import asyncio
-
-        await end(SocketStream(backend, asyncio.get_running_loop(), spied))
+        await end(SocketStream(backend, spied))
         theirs.close()
 
     assert closed == [(False, 0), (True, 0)]
@@ -197,7 +195,7 @@ async def _abort(stream: SocketStream) -> None:
 
 
 async def test_a_cancelled_close_resets_what_could_not_leave(
-    backend: AsyncIOBackend, pair: tuple[ByteStream, ByteStream]
+    backend: AsyncBackend, pair: tuple[ByteStream, ByteStream]
 ) -> None:
     client, server = pair
     server.extra(INETSocketAttribute.socket).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
@@ -213,7 +211,7 @@ async def test_a_cancelled_close_resets_what_could_not_leave(
             pass
 
 
-async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncIOBackend) -> None:
+async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)  # before connecting, so that TCP knows the window
@@ -246,7 +244,7 @@ async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncIOBa
 
 @pytest.mark.parametrize("insist", [True, False])
 async def test_tls_tells_a_truncation_from_an_end_if_it_insists_on_the_standard(
-    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, insist: bool
+    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, insist: bool
 ) -> None:
     client, server = await make_tls_pair(
         backend,
@@ -270,7 +268,7 @@ async def test_tls_tells_a_truncation_from_an_end_if_it_insists_on_the_standard(
 
 
 async def test_a_stalled_handshake_is_cut_at_its_limit(
-    backend: AsyncIOBackend, pair: tuple[ByteStream, ByteStream], server_context: ssl.SSLContext
+    backend: AsyncBackend, pair: tuple[ByteStream, ByteStream], server_context: ssl.SSLContext
 ) -> None:
     _, server = pair
     start = backend.current_time()
@@ -283,7 +281,7 @@ async def test_a_stalled_handshake_is_cut_at_its_limit(
 
 
 async def test_an_unanswered_goodbye_is_cut_at_its_limit(
-    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
+    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
     client, server = await make_tls_pair(
         backend,
@@ -309,7 +307,7 @@ async def test_garbage_for_a_handshake_is_a_tls_error(
 
 
 async def test_tls_tells_what_was_agreed(
-    backend: AsyncIOBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
+    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
     client, server = await make_tls_pair(
         backend, TLSOptions(context=client_context), TLSOptions(context=server_context)

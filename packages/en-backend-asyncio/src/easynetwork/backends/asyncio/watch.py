@@ -1,51 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a socket may be read, for one task at a time."""
+"""When a socket is ready."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from types import coroutine
-from typing import Any, Final
+from typing import Final
 
-from easynetwork.exceptions import BusyResourceError
+from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
+from easynetwork.lowlevel.socket_transports import SocketWatch
 
-from .readiness import watches_end_with_errors
 from .waiter import Waiter
 
-__all__ = ("Readable",)
+__all__ = ("AsyncIOSocketWatch", "require_readiness")
 
-_WATCH_RENEWAL: Final = 0.1
+_RENEWAL: Final = 0.1
 """Seconds after which a read that waits makes sure that its socket is still watched, on loops that may have stopped (10 a second at most)."""
 
 
-class Readable(Waiter):
-    """A `Waiter` that the event loop wakes when a socket has input, or when its deadline is over.
+class AsyncIOSocketWatch(Waiter, SocketWatch):
+    """A `SocketWatch` that is its reader's `Waiter` itself. The writer has one of its own, because few sockets ever need one.
 
     The socket stays watched while the task comes back to wait. When nobody does, what comes stays in the kernel.
 
     Args:
-        loop: the event loop of the task.
-        fd: the socket's file descriptor. `stop` must be called before it is closed.
+        loop: the event loop of the tasks.
+        fd: the socket's file descriptor.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
         super().__init__(loop, self._unwatch)
         self._fd = fd
         self._watched = False
-        self._renews_watch = watches_end_with_errors(loop)
+        self._renews_watch = _watches_end_with_errors(loop)
         self._renewal: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_when = 0.0
+        self._writer: Waiter | None = None
 
-    @coroutine
-    def wait(self, deadline: float | None = None) -> Generator[Any, None, None]:
-        yield self.waited_for(deadline)
-
-    def waited_for(self, deadline: float | None = None) -> Readable:
-        """Like `Waiter.waited_for`. At ``deadline`` (in the loop's time) the task gets a `TimeoutError`."""
-        # The rule of the method that this one extends is repeated instead of called, because each packet comes by here.
+    def readable(self, deadline: float | None = None) -> Waiter:
+        # The rule of `wait` is repeated instead of called, because each packet comes by here.
         if self._wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._deadline = deadline
@@ -56,19 +50,31 @@ class Readable(Waiter):
         self._asyncio_future_blocking = True
         return self
 
+    def writable(self) -> Waiter:
+        if self._writer is None:
+            self._writer = Waiter(self._loop, self._unwatch_output)
+        waiter = self._writer.wait()
+        self._loop.add_writer(self._fd, waiter.wake)
+        return waiter
+
+    @property
+    def has_reader(self) -> bool:
+        return self.is_waited_for
+
+    def error_was_taken(self) -> None:
+        if self._renews_watch:
+            self._watched = False
+
     def stop(self, error: Exception) -> None:
-        """Ends the watch and the timers; the task that waits, if there is one, gets ``error``."""
         self.wake_soon(error)
         self._unwatch()
         for timer in (self._timer, self._renewal):
             if timer is not None:
                 timer.cancel()
         self._timer = self._renewal = None
-
-    def renew_watch(self) -> None:
-        """To be called when the socket has reported an error, after which some loops stop watching it."""
-        if self._renews_watch:
-            self._watched = False
+        if self._writer is not None:
+            self._writer.wake_soon(error)
+            self._unwatch_output()
 
     # watching
 
@@ -77,7 +83,7 @@ class Readable(Waiter):
         if self._renews_watch:
             self._loop.remove_reader(self._fd)  # without this uvloop complains of a watch that it has ended itself
             if self._renewal is None:
-                self._renewal = self._loop.call_later(_WATCH_RENEWAL, self._on_renewal)
+                self._renewal = self._loop.call_later(_RENEWAL, self._on_renewal)
         self._loop.add_reader(self._fd, self.wake)
 
     def _on_renewal(self) -> None:
@@ -92,6 +98,9 @@ class Readable(Waiter):
         """Nobody waits: what comes stays in the kernel, whose window then holds the peer back."""
         self._watched = False
         self._loop.remove_reader(self._fd)
+
+    def _unwatch_output(self) -> None:
+        self._loop.remove_writer(self._fd)
 
     # the deadline
 
@@ -112,3 +121,25 @@ class Readable(Waiter):
             self._limit_wait(self._deadline)
         else:
             self.wake_soon(TimeoutError("no data came in time"))
+
+
+def require_readiness(loop: asyncio.AbstractEventLoop) -> None:
+    """Checks that ``loop`` has a working ``add_reader()``.
+
+    Raises:
+        UnsupportedOperation: it has not, as the proactor loop of Windows.
+    """
+    if type(loop).add_reader is asyncio.AbstractEventLoop.add_reader:
+        raise UnsupportedOperation(
+            f"{type(loop).__name__} cannot watch sockets (it has no add_reader()); run the program on"
+            " asyncio.SelectorEventLoop, for example with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
+        )
+
+
+def _watches_end_with_errors(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tells whether ``loop`` reports an error of a socket once and then stops watching it.
+
+    uvloop does (libuv closes a poll handle at ``POLLERR``). If data came before the error, as when a peer sends and then resets, the one event
+    goes to the data, and nothing would ever tell of the error.
+    """
+    return type(loop).__module__.partition(".")[0] == "uvloop"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from easynetwork.backends.asyncio import AsyncIOBackend
 from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.streams import ByteStream, ControlByteStream, StreamListener
 from easynetwork.lowlevel.testing import check_byte_stream, check_control_stream, check_stream_listener
@@ -27,7 +27,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="abstract names ex
 class Place:
     """Opens sockets in a folder, each at another path."""
 
-    def __init__(self, backend: AsyncIOBackend, folder: Path) -> None:
+    def __init__(self, backend: AsyncBackend, folder: Path) -> None:
         self._backend = backend
         self._folder = folder
         self._numbers = itertools.count()
@@ -51,15 +51,15 @@ class Place:
 
 
 @pytest.fixture
-def place(backend: AsyncIOBackend, folder: Path) -> Place:
+def place(backend: AsyncBackend, folder: Path) -> Place:
     return Place(backend, folder)
 
 
-async def test_streams_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_streams_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_byte_stream(backend, place.make_pair)
 
 
-async def test_streams_with_a_sink_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     async def make_pair() -> tuple[ByteStream, ByteStream]:
         pair = await place.make_pair()
         for stream in pair:
@@ -69,15 +69,15 @@ async def test_streams_with_a_sink_pass_the_examination(backend: AsyncIOBackend,
     await check_byte_stream(backend, make_pair)
 
 
-async def test_descriptors_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_descriptors_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_control_stream(backend, place.make_pair)
 
 
-async def test_listeners_pass_the_examination(backend: AsyncIOBackend, place: Place) -> None:
+async def test_listeners_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     await check_stream_listener(backend, place.listen, place.connect)
 
 
-async def test_wrapped_sockets_pass_the_examination(backend: AsyncIOBackend) -> None:
+async def test_wrapped_sockets_pass_the_examination(backend: AsyncBackend) -> None:
     async def make_pair() -> tuple[ControlByteStream, ControlByteStream]:
         ours, theirs = [await backend.wrap_stream_socket(sock) for sock in socket.socketpair()]
         assert isinstance(ours, ControlByteStream)
@@ -87,7 +87,7 @@ async def test_wrapped_sockets_pass_the_examination(backend: AsyncIOBackend) -> 
     await check_control_stream(backend, make_pair)
 
 
-async def test_addresses_are_told(backend: AsyncIOBackend, place: Place) -> None:
+async def test_addresses_are_told(backend: AsyncBackend, place: Place) -> None:
     listener, local_path = await place.listen(), place.path()
     path = listener.extra(UNIXSocketAttribute.sockname)
     client = await backend.create_unix_stream_connection(path, local_path=local_path)
@@ -101,7 +101,7 @@ async def test_addresses_are_told(backend: AsyncIOBackend, place: Place) -> None
 
 @pytest.mark.parametrize("forcefully", [True, False])
 async def test_files_are_removed_with_their_sockets(
-    backend: AsyncIOBackend, place: Place, folder: Path, forcefully: bool
+    backend: AsyncBackend, place: Place, folder: Path, forcefully: bool
 ) -> None:
     listener = await place.listen()
     path = listener.extra(UNIXSocketAttribute.sockname)
@@ -116,7 +116,7 @@ async def test_files_are_removed_with_their_sockets(
 
 
 async def test_a_path_that_nobody_listens_to_is_named_and_leaves_no_file(
-    backend: AsyncIOBackend, place: Place, folder: Path
+    backend: AsyncBackend, place: Place, folder: Path
 ) -> None:
     path = place.path()
     with pytest.raises(FileNotFoundError, match=f"cannot connect to '{path}'"):
@@ -125,7 +125,7 @@ async def test_a_path_that_nobody_listens_to_is_named_and_leaves_no_file(
     assert not os.listdir(folder)
 
 
-async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: AsyncIOBackend, place: Place) -> None:
+async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: AsyncBackend, place: Place) -> None:
     path = place.path()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -139,7 +139,7 @@ async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: As
 
 
 @on_linux
-async def test_a_full_backlog_is_waited_for(backend: AsyncIOBackend, place: Place) -> None:
+async def test_a_full_backlog_is_waited_for(backend: AsyncBackend, place: Place) -> None:
     listener = await place.listen(backlog=0)
     first = await place.connect(listener)
 
@@ -158,7 +158,7 @@ async def test_a_full_backlog_is_waited_for(backend: AsyncIOBackend, place: Plac
 
 
 @on_linux
-async def test_abstract_and_chosen_names(backend: AsyncIOBackend) -> None:
+async def test_abstract_and_chosen_names(backend: AsyncBackend) -> None:
     listener = await backend.create_unix_stream_listener("", 10)
     name = listener.extra(UNIXSocketAttribute.sockname)
     assert name.as_abstract_name()
@@ -185,7 +185,7 @@ async def test_all_bytes_reach_a_late_reader_whose_own_were_not_read(place: Plac
     await client.aclose()
 
 
-async def test_without_unix_sockets_the_error_says_so(backend: AsyncIOBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_unix_sockets_the_error_says_so(backend: AsyncBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     for call in (
         backend.create_unix_stream_connection("/nowhere"),
         backend.create_unix_stream_listener("/nowhere", 1),

@@ -1,35 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datagram sockets, owned by us and watched by the event loop.
+"""Datagram sockets.
 
-The loops' own datagram transports read one datagram for each question to the selector, into a fresh buffer of 256 KiB. Here a receive tries the socket
+asyncio's own datagram transports read one datagram for each question to the selector, into a fresh buffer of 256 KiB. Here a receive tries the socket
 first, so a burst of datagrams costs one question, and only one that finds nothing waits.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import socket as _socket
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import monotonic
-from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
-from easynetwork.lowlevel.datagrams import SEND_TIMEOUT, ControlDatagramEndpoint, ControlDatagramListener
-from easynetwork.lowlevel.pauses import growing_pauses
-from easynetwork.lowlevel.socket import INETSocketAttribute, new_socket_address
-from easynetwork.lowlevel.socket_errors import UNREACHED_PEER
-from easynetwork.lowlevel.streams import ClosedListenerError, RawControlMessage
-from easynetwork.lowlevel.unix_messages import CLOSE_ON_EXEC, Message, UnixReads, UnixSends
 
-from .readable import Readable
-from .sockets import socket_attributes
+from ..datagrams import SEND_TIMEOUT, ControlDatagramEndpoint, ControlDatagramListener
+from ..pauses import growing_pauses
+from ..socket import INETSocketAttribute, new_socket_address
+from ..socket_errors import UNREACHED_PEER
+from ..streams import ClosedListenerError, RawControlMessage
+from ..unix_messages import CLOSE_ON_EXEC, Message, UnixReads, UnixSends
+from .streams import socket_attributes
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-    from easynetwork.lowlevel.unix_files import SocketFile
+    from ..api_async.backend.abc import AsyncBackend
+    from ..unix_files import SocketFile
+    from .backend import SocketBackend
 
 __all__ = ("SocketDatagramEndpoint", "SocketDatagramListener")
 
@@ -62,21 +60,19 @@ class _SocketDatagrams:
 
     def __init__(
         self,
-        backend: AsyncBackend,
-        loop: asyncio.AbstractEventLoop,
+        backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
         *,
         send_timeout: float = SEND_TIMEOUT,
     ) -> None:
         self._backend = backend
-        self._loop = loop
         self._socket = sock
         self._file = file
         self._send_timeout = send_timeout
         self._closing = False
         self._is_unix = sock.family == _AF_UNIX
-        self._readable = Readable(loop, sock.fileno())
+        self._watch = backend.watch_socket(sock)
         self._turn_ends = 0.0
         self._unix_reads = UnixReads(sock) if self._is_unix else None
         self._recvmsg = self._recvmsg_udp if self._unix_reads is None else self._unix_reads.recvmsg
@@ -96,7 +92,7 @@ class _SocketDatagrams:
         if self._closing:
             return
         self._closing = True
-        self._readable.stop(self._closed_error())
+        self._watch.stop(self._closed_error())
         self._socket.close()
         if self._file is not None:
             self._file.remove()
@@ -106,8 +102,7 @@ class _SocketDatagrams:
 
     # receiving
 
-    @coroutine  # and no `async def`, as in SocketStream
-    def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> Generator[Any, None, _T]:
+    async def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> _T:
         my_turn = monotonic() < self._turn_ends
         woken = False
         while True:
@@ -122,16 +117,16 @@ class _SocketDatagrams:
                     continue
             if self._closing:
                 raise self._closed_error()
-            if deadline is not None and deadline <= self._loop.time():
-                yield  # the other tasks' turn: a handler may ask like this for ever
+            if deadline is not None and deadline <= self._backend.current_time():
+                await self._backend.coro_yield()  # a handler may ask like this for ever
                 return self._receive_at_once(read, size)
-            yield self._readable.waited_for(deadline)
+            await self._watch.readable(deadline)
             self._turn_ends = monotonic() + _TURN
             my_turn = woken = True
 
     def _receive_at_once(self, read: Callable[[int], _T], size: int) -> _T:
         """There is no time left to be told that a datagram is there, but it may be there."""
-        if self._readable.is_waited_for:
+        if self._watch.has_reader:
             raise BusyResourceError("another task is receiving from this socket")
         while True:
             try:
@@ -146,7 +141,7 @@ class _SocketDatagrams:
         if self._closing:
             raise self._closed_error() from None
         self._forget_errors()
-        self._readable.renew_watch()
+        self._watch.error_was_taken()
         if error.errno not in self._ignored_errors:
             raise error
 
@@ -164,11 +159,11 @@ class _SocketDatagrams:
 
     async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
         """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
-        gives_up = self._loop.time() + self._send_timeout
+        gives_up = self._backend.current_time() + self._send_timeout
         for pause in growing_pauses():
-            if self._loop.time() >= gives_up:
+            if self._backend.current_time() >= gives_up:
                 break
-            await asyncio.sleep(pause)
+            await self._backend.sleep(pause)
             if send_nowait(*arguments):
                 return
         raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self._send_timeout:g} seconds")
@@ -181,28 +176,27 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
 
     def __init__(
         self,
-        backend: AsyncBackend,
-        loop: asyncio.AbstractEventLoop,
+        backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
         *,
         send_timeout: float = SEND_TIMEOUT,
     ) -> None:
-        super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
+        super().__init__(backend, sock, file, send_timeout=send_timeout)
         self._sendto: Callable[[_Data, Any], object] = sock.sendto
         self._read = sock.recvfrom if self._unix_reads is None else self._unix_reads.recvfrom
         if self._is_unix:
-            sends = UnixSends(sock, loop.time)
+            sends = UnixSends(sock, backend.current_time)
             self._sendto, self._sendmsg = sends.sendto, sends.sendmsg
 
     def _closed_error(self) -> OSError:
         return ClosedListenerError(errno.EBADF, "the listener is closed")
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
+        return self._receive(self._read, _LARGEST_UDP, deadline)
 
     def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, Message]:
-        return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
+        return self._receive(self._recvmsg, control_bufsize, deadline)
 
     def send_nowait(self, data: _Data, address: Any) -> bool:
         try:
@@ -246,14 +240,13 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
 
     def __init__(
         self,
-        backend: AsyncBackend,
-        loop: asyncio.AbstractEventLoop,
+        backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
         *,
         send_timeout: float = SEND_TIMEOUT,
     ) -> None:
-        super().__init__(backend, loop, sock, file, send_timeout=send_timeout)
+        super().__init__(backend, sock, file, send_timeout=send_timeout)
         self._read: Callable[[int], bytes] = sock.recv if self._unix_reads is None else self._unix_reads.recv
 
     @property
@@ -265,12 +258,12 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         }
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
+        return self._receive(self._read, _LARGEST_UDP, deadline)
 
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None
     ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int]]:
-        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
+        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)
 
     def _recvmsg_of_peer(self, control_bufsize: int) -> tuple[bytes, list[RawControlMessage], int]:
         return self._recvmsg(control_bufsize)[:3]

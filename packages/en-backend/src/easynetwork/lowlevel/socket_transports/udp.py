@@ -3,37 +3,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket as _socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .binding import bind_all
 from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
-from .readiness import require_readiness
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from .backend import SocketBackend
 
 __all__ = ("connect_udp", "open_udp_listeners", "wrap_datagram_socket")
 
 
 async def open_udp_listeners(
-    backend: AsyncBackend, host: str | Sequence[str] | None, port: int, *, reuse_port: bool = False
+    backend: SocketBackend, host: str | Sequence[str] | None, port: int, *, reuse_port: bool = False
 ) -> list[SocketDatagramListener]:
     """Binds every address of ``host`` (None or an empty string: all interfaces). Port 0 is one free port for all.
 
     Raises:
         OSError: an address is unknown, in use, or not allowed; nothing stays open.
     """
-    loop = asyncio.get_running_loop()
-    require_readiness(loop)
     sockets = await bind_all(backend, host, port, _socket.SOCK_DGRAM, reuse_port=reuse_port)
-    return [SocketDatagramListener(backend, loop, sock) for sock in sockets]
+    return [SocketDatagramListener(backend, sock) for sock in sockets]
 
 
 async def connect_udp(
-    backend: AsyncBackend,
+    backend: SocketBackend,
     host: str,
     port: int,
     *,
@@ -45,8 +41,6 @@ async def connect_udp(
     Raises:
         OSError: the host is unknown, or there is a way to none of its addresses.
     """
-    loop = asyncio.get_running_loop()
-    require_readiness(loop)
     remote = await backend.getaddrinfo(host, port, family=family, type=_socket.SOCK_DGRAM)
     local: dict[int, tuple[Any, ...]] = {}
     if local_address is not None:
@@ -64,7 +58,7 @@ async def connect_udp(
         except OSError as exc:
             errors.append(exc)
         else:
-            return SocketDatagramEndpoint(backend, loop, sock)
+            return SocketDatagramEndpoint(backend, sock)
     if len(errors) == 1:
         raise errors[0]
     raise OSError(errors[0].errno, "; ".join(map(str, errors)))
@@ -83,20 +77,16 @@ def _connected(family: int, proto: int, address: tuple[Any, ...], local: tuple[A
     return sock
 
 
-def wrap_datagram_socket(
-    backend: AsyncBackend, loop: asyncio.AbstractEventLoop, sock: _socket.socket
-) -> SocketDatagramEndpoint:
+def wrap_datagram_socket(backend: SocketBackend, sock: _socket.socket) -> SocketDatagramEndpoint:
     """Makes an endpoint of a connected UDP or Unix socket; the endpoint owns it from now on.
 
     Raises:
-        UnsupportedOperation: the loop cannot watch sockets.
         OSError: the socket is not connected.
         ValueError: it is not a datagram socket.
     """
-    require_readiness(loop)
     families = (_socket.AF_INET, _socket.AF_INET6, getattr(_socket, "AF_UNIX", None))
     if sock.type != _socket.SOCK_DGRAM or sock.family not in families:
         raise ValueError("socket: expected a UDP or Unix datagram socket")
     sock.getpeername()
     sock.setblocking(False)
-    return SocketDatagramEndpoint(backend, loop, sock)
+    return SocketDatagramEndpoint(backend, sock)

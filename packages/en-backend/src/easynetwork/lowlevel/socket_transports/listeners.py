@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket as _socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from easynetwork.lowlevel.streams import ClosedListenerError, StreamListener
-
-from .binding import bind_all
-from .readable import Readable
-from .readiness import require_readiness
-from .sockets import SocketStream, prepared_stream, socket_attributes
+from ..streams import ClosedListenerError, StreamListener
+from .streams import SocketStream, socket_attributes
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-    from easynetwork.lowlevel.unix_files import SocketFile
+    from ..api_async.backend.abc import AsyncBackend
+    from ..unix_files import SocketFile
+    from .backend import SocketBackend
 
-__all__ = ("SocketListener", "open_tcp_listeners")
+__all__ = ("SocketListener",)
 
 _GONE_BEFORE_ACCEPTED: Final = frozenset(
     # accept(2): errors that are pending on the new connection are to be treated like "try again".
@@ -48,18 +44,16 @@ class SocketListener(StreamListener):
 
     def __init__(
         self,
-        backend: AsyncBackend,
-        loop: asyncio.AbstractEventLoop,
+        backend: SocketBackend,
         sock: _socket.socket,
-        make_stream: Callable[[AsyncBackend, asyncio.AbstractEventLoop, _socket.socket], SocketStream],
+        make_stream: Callable[[SocketBackend, _socket.socket], SocketStream],
         file: SocketFile | None = None,
     ) -> None:
         self._backend = backend
-        self._loop = loop
         self._socket = sock
         self._make_stream = make_stream
         self._file = file
-        self._acceptable = Readable(loop, sock.fileno())
+        self._watch = backend.watch_socket(sock)
 
     def backend(self) -> AsyncBackend:
         return self._backend
@@ -78,17 +72,17 @@ class SocketListener(StreamListener):
             try:
                 sock, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
-                await self._acceptable.wait()
+                await self._watch.readable()
             except OSError as exc:
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise
             else:
-                return self._make_stream(self._backend, self._loop, sock)
+                return self._make_stream(self._backend, sock)
 
     async def aclose(self) -> None:
         if self.is_closing():
             return
-        self._acceptable.stop(_closed_error())
+        self._watch.stop(_closed_error())
         self._socket.close()
         if self._file is not None:
             self._file.remove()
@@ -96,22 +90,3 @@ class SocketListener(StreamListener):
 
 def _closed_error() -> ClosedListenerError:
     return ClosedListenerError(errno.EBADF, "the listener is closed")
-
-
-async def open_tcp_listeners(
-    backend: AsyncBackend,
-    host: str | Sequence[str] | None,
-    port: int,
-    backlog: int,
-    *,
-    reuse_port: bool = False,
-) -> list[SocketListener]:
-    """Binds and listens on every address of ``host`` (None or an empty string: all interfaces). Port 0 is one free port for all.
-
-    Raises:
-        OSError: an address is unknown, in use, or not allowed; nothing stays open.
-    """
-    loop = asyncio.get_running_loop()
-    require_readiness(loop)
-    sockets = await bind_all(backend, host, port, _socket.SOCK_STREAM, backlog=backlog, reuse_port=reuse_port)
-    return [SocketListener(backend, loop, sock, prepared_stream) for sock in sockets]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import sys
@@ -9,8 +8,8 @@ import time
 
 import pytest
 
-from easynetwork.backends.asyncio import AsyncIOBackend
 from easynetwork.exceptions import BusyResourceError, TypedAttributeLookupError
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.datagrams import ControlDatagramListener, DatagramEndpoint, DatagramListener
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
 from easynetwork.lowlevel.streams import ClosedListenerError
@@ -23,7 +22,7 @@ IP_PKTINFO = 8
 IP_RECVERR = 11
 
 
-async def listen(backend: AsyncIOBackend, host: str = "127.0.0.1") -> DatagramListener:
+async def listen(backend: AsyncBackend, host: str = "127.0.0.1") -> DatagramListener:
     (listener,) = await backend.create_udp_listeners(host, 0)
     return listener
 
@@ -42,20 +41,20 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
-async def make_pair(backend: AsyncIOBackend) -> tuple[DatagramEndpoint, DatagramEndpoint]:
+async def make_pair(backend: AsyncBackend) -> tuple[DatagramEndpoint, DatagramEndpoint]:
     ours, theirs = udp_pair()
     return await backend.wrap_connected_datagram_socket(ours), await backend.wrap_connected_datagram_socket(theirs)
 
 
-async def test_udp_endpoints_pass_the_examination(backend: AsyncIOBackend) -> None:
+async def test_udp_endpoints_pass_the_examination(backend: AsyncBackend) -> None:
     await check_datagram_endpoint(backend, lambda: make_pair(backend))
 
 
-async def test_udp_listeners_pass_the_examination(backend: AsyncIOBackend) -> None:
+async def test_udp_listeners_pass_the_examination(backend: AsyncBackend) -> None:
     await check_datagram_listener(backend, lambda: listen(backend), connect)
 
 
-async def test_only_endpoints_have_a_peer(backend: AsyncIOBackend) -> None:
+async def test_only_endpoints_have_a_peer(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     endpoint = await connect(listener)
 
@@ -67,7 +66,7 @@ async def test_only_endpoints_have_a_peer(backend: AsyncIOBackend) -> None:
     await listener.aclose()
 
 
-async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncIOBackend) -> None:
+async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     endpoint = await connect(listener)
     await listener.aclose()
@@ -80,7 +79,7 @@ async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncIOBa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells unconnected sockets of ICMP errors")
-async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: AsyncIOBackend) -> None:
+async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     gone, peer = await connect(listener), await connect(listener)
@@ -106,7 +105,7 @@ async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: 
     await listener.aclose()
 
 
-async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: AsyncIOBackend) -> None:
+async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     peer = await connect(listener)
     await peer.send(b"x")
@@ -130,7 +129,7 @@ async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: Asy
     await listener.aclose()
 
 
-async def test_two_receivers_are_one_too_many(backend: AsyncIOBackend) -> None:
+async def test_two_receivers_are_one_too_many(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     async with backend.create_task_group() as tasks:
         task = await tasks.start(listener.receive)
@@ -144,7 +143,7 @@ async def test_two_receivers_are_one_too_many(backend: AsyncIOBackend) -> None:
     await listener.aclose()
 
 
-async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncIOBackend) -> None:
+async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     async with backend.create_task_group() as tasks:
 
@@ -161,7 +160,7 @@ async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncIOBac
             await listener.receive(deadline)
 
 
-async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncIOBackend) -> None:
+async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     port = listener.extra(INETSocketAttribute.sockname).port
     endpoint = await backend.create_udp_endpoint(
@@ -174,14 +173,14 @@ async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncIOBa
     await listener.aclose()
 
 
-async def test_an_address_that_cannot_be_reached_is_named(backend: AsyncIOBackend) -> None:
+async def test_an_address_that_cannot_be_reached_is_named(backend: AsyncBackend) -> None:
     with pytest.raises(OSError, match=r"255\.255"):
         await backend.create_udp_endpoint("255.255.255.255", 9)
     with pytest.raises(OSError, match="same family"):
         await backend.create_udp_endpoint("127.0.0.1", 9, local_address=("::1", 0))
 
 
-async def test_one_port_serves_all_addresses_and_is_not_shared(backend: AsyncIOBackend) -> None:
+async def test_one_port_serves_all_addresses_and_is_not_shared(backend: AsyncBackend) -> None:
     listeners = await backend.create_udp_listeners(["127.0.0.1", "127.0.0.2"], 0)
     first, second = (listener.extra(INETSocketAttribute.sockname) for listener in listeners)
     assert first.port == second.port
@@ -195,7 +194,7 @@ async def test_one_port_serves_all_addresses_and_is_not_shared(backend: AsyncIOB
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
-async def test_a_port_is_shared_on_demand(backend: AsyncIOBackend) -> None:
+async def test_a_port_is_shared_on_demand(backend: AsyncBackend) -> None:
     (first,) = await backend.create_udp_listeners("127.0.0.1", 0, reuse_port=True)
     port = first.extra(INETSocketAttribute.sockname).port
     (second,) = await backend.create_udp_listeners("127.0.0.1", port, reuse_port=True)
@@ -206,7 +205,7 @@ async def test_a_port_is_shared_on_demand(backend: AsyncIOBackend) -> None:
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no dual stack here")
-async def test_two_colons_alone_take_both_families(backend: AsyncIOBackend) -> None:
+async def test_two_colons_alone_take_both_families(backend: AsyncBackend) -> None:
     listener = await listen(backend, "::")
     port = listener.extra(INETSocketAttribute.sockname).port
     for host in ("127.0.0.1", "::1"):
@@ -220,7 +219,7 @@ async def test_two_colons_alone_take_both_families(backend: AsyncIOBackend) -> N
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
-async def test_all_interfaces_are_a_socket_for_each_family(backend: AsyncIOBackend) -> None:
+async def test_all_interfaces_are_a_socket_for_each_family(backend: AsyncBackend) -> None:
     listeners = await backend.create_udp_listeners(None, 0)
 
     families = {listener.extra(INETSocketAttribute.family) for listener in listeners}
@@ -229,7 +228,7 @@ async def test_all_interfaces_are_a_socket_for_each_family(backend: AsyncIOBacke
     assert families == {socket.AF_INET, socket.AF_INET6}
 
 
-async def test_what_is_no_connected_datagram_socket_is_refused(backend: AsyncIOBackend) -> None:
+async def test_what_is_no_connected_datagram_socket_is_refused(backend: AsyncBackend) -> None:
     with socket.socket() as tcp, pytest.raises(ValueError, match="datagram"):
         await backend.wrap_connected_datagram_socket(tcp)
     with socket.socket(type=socket.SOCK_DGRAM) as alone, pytest.raises(OSError) as caught:  # noqa: PT011  # see below
@@ -238,7 +237,7 @@ async def test_what_is_no_connected_datagram_socket_is_refused(backend: AsyncIOB
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the option has other numbers elsewhere")
-async def test_control_messages_come_with_their_datagram(backend: AsyncIOBackend) -> None:
+async def test_control_messages_come_with_their_datagram(backend: AsyncBackend) -> None:
     listener = await listen(backend, "0.0.0.0")
     assert isinstance(listener, ControlDatagramListener)
     listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -256,15 +255,16 @@ async def test_control_messages_come_with_their_datagram(backend: AsyncIOBackend
     await listener.aclose()
 
 
-async def test_a_task_that_is_cancelled_before_it_receives_takes_nothing(backend: AsyncIOBackend) -> None:
+async def test_a_task_that_is_cancelled_before_it_receives_takes_nothing(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     peer = await connect(listener)
     await peer.send(b"x")
-    task = asyncio.ensure_future(listener.receive())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+
+    with backend.open_cancel_scope() as scope:
+        scope.cancel()
+        await listener.receive()
+
+    assert scope.cancelled_caught()
 
     assert (await listener.receive())[0] == b"x"
     await peer.aclose()

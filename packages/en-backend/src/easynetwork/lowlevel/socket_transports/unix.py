@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import socket as _socket
@@ -11,17 +10,16 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 from easynetwork.exceptions import UnsupportedOperation
-from easynetwork.lowlevel.pauses import growing_pauses
-from easynetwork.lowlevel.unix_files import SocketFile, UnixPath, bind_unix_socket, unix_address
 
+from ..pauses import growing_pauses
+from ..unix_files import SocketFile, UnixPath, bind_unix_socket, unix_address
 from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
 from .listeners import SocketListener
-from .readiness import require_readiness
 from .unix_streams import UnixSocketStream, unix_stream
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-    from easynetwork.lowlevel.socket import UnixSocketAddress
+    from ..socket import UnixSocketAddress
+    from .backend import SocketBackend
 
 __all__ = (
     "connect_unix_datagram",
@@ -35,56 +33,56 @@ _SEND_BUFFER: Final = 1 << 20
 
 
 async def open_unix_stream_listener(
-    backend: AsyncBackend, path: UnixPath, backlog: int, *, mode: int | None = None
+    backend: SocketBackend, path: UnixPath, backlog: int, *, mode: int | None = None
 ) -> SocketListener:
     """Listens on ``path``, as `UnixSockets.create_unix_stream_listener` says."""
-    loop = _watching_loop()
+    _require_unix_sockets()
     with _new_socket(_socket.SOCK_STREAM) as sock:
         file = bind_unix_socket(sock, unix_address(path), mode)
         with _removed_on_error(file):
             sock.listen(backlog)
-    return SocketListener(backend, loop, sock, unix_stream, file)
+    return SocketListener(backend, sock, unix_stream, file)
 
 
 async def open_unix_datagram_listener(
-    backend: AsyncBackend, path: UnixPath, *, mode: int | None = None
+    backend: SocketBackend, path: UnixPath, *, mode: int | None = None
 ) -> SocketDatagramListener:
     """Binds ``path``, as `UnixSockets.create_unix_datagram_listener` says."""
-    loop = _watching_loop()
+    _require_unix_sockets()
     with _new_socket(_socket.SOCK_DGRAM) as sock:
         with contextlib.suppress(OSError):
             sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER)
         file = bind_unix_socket(sock, unix_address(path), mode)
-    return SocketDatagramListener(backend, loop, sock, file)
+    return SocketDatagramListener(backend, sock, file)
 
 
 async def connect_unix_datagram(
-    backend: AsyncBackend, path: UnixPath, *, local_path: UnixPath | None = None
+    backend: SocketBackend, path: UnixPath, *, local_path: UnixPath | None = None
 ) -> SocketDatagramEndpoint:
     """Connects to ``path``, as `UnixSockets.create_unix_datagram_endpoint` says."""
-    loop = _watching_loop()
+    _require_unix_sockets()
     address = unix_address(path)
     with _new_socket(_socket.SOCK_DGRAM) as sock:
         file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
         with _removed_on_error(file), _named(address):
             sock.connect(address.as_raw())
-    return SocketDatagramEndpoint(backend, loop, sock, file)
+    return SocketDatagramEndpoint(backend, sock, file)
 
 
 async def connect_unix_stream(
-    backend: AsyncBackend, path: UnixPath, *, local_path: UnixPath | None = None
+    backend: SocketBackend, path: UnixPath, *, local_path: UnixPath | None = None
 ) -> UnixSocketStream:
     """Connects to ``path``, as `UnixSockets.create_unix_stream_connection` says."""
-    loop = _watching_loop()
+    _require_unix_sockets()
     address = unix_address(path)
     with _new_socket(_socket.SOCK_STREAM) as sock:
         file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
         with _removed_on_error(file), _named(address):
-            await _connect(sock, address)
-    return UnixSocketStream(backend, loop, sock, file)
+            await _connect(backend, sock, address)
+    return UnixSocketStream(backend, sock, file)
 
 
-async def _connect(sock: _socket.socket, address: UnixSocketAddress) -> None:
+async def _connect(backend: SocketBackend, sock: _socket.socket, address: UnixSocketAddress) -> None:
     """Waits while the listener's queue is full, which connect(2) does not do for non-blocking sockets; nothing tells when it no longer is."""
     for pause in growing_pauses():
         try:
@@ -92,15 +90,12 @@ async def _connect(sock: _socket.socket, address: UnixSocketAddress) -> None:
         except BlockingIOError as exc:
             if exc.errno != errno.EAGAIN:
                 raise
-        await asyncio.sleep(pause)
+        await backend.sleep(pause)
 
 
-def _watching_loop() -> asyncio.AbstractEventLoop:
+def _require_unix_sockets() -> None:
     if not hasattr(_socket, "AF_UNIX"):
         raise UnsupportedOperation("this platform has no Unix sockets")
-    loop = asyncio.get_running_loop()
-    require_readiness(loop)
-    return loop
 
 
 @contextlib.contextmanager

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a socket is ready."""
+
+from __future__ import annotations
+
+import trio
+
+from easynetwork.exceptions import BusyResourceError
+from easynetwork.lowlevel.socket_transports import SocketWatch
+
+__all__ = ("TrioSocketWatch",)
+
+
+class TrioSocketWatch(SocketWatch):
+    """A `SocketWatch` that asks trio anew for each wait, as trio wants to be asked.
+
+    Args:
+        fd: the socket's file descriptor.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._has_reader = False
+        self._has_writer = False
+        self._stopped: Exception | None = None
+
+    async def readable(self, deadline: float | None = None) -> None:
+        if self._has_reader:
+            raise _busy()
+        self._has_reader = True
+        try:
+            if deadline is None:
+                await trio.lowlevel.wait_readable(self._fd)
+            else:
+                await self._readable_until(deadline)
+        except trio.ClosedResourceError:
+            raise self._reason() from None
+        finally:
+            self._has_reader = False
+
+    async def _readable_until(self, deadline: float) -> None:
+        with trio.CancelScope(deadline=deadline) as scope:
+            await trio.lowlevel.wait_readable(self._fd)
+        if scope.cancelled_caught:
+            raise TimeoutError("no data came in time")
+
+    async def writable(self) -> None:
+        if self._has_writer:
+            raise _busy()
+        self._has_writer = True
+        try:
+            await trio.lowlevel.wait_writable(self._fd)
+        except trio.ClosedResourceError:
+            raise self._reason() from None
+        finally:
+            self._has_writer = False
+
+    @property
+    def has_reader(self) -> bool:
+        return self._has_reader
+
+    def stop(self, error: Exception) -> None:
+        if self._stopped is None:
+            self._stopped = error
+            trio.lowlevel.notify_closing(self._fd)
+
+    def _reason(self) -> Exception:
+        assert self._stopped is not None, "somebody else has told trio that the socket is being closed"
+        return self._stopped
+
+
+def _busy() -> BusyResourceError:
+    return BusyResourceError("another task waits for this socket already")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connected stream socket: nothing is read ahead, and nothing is kept that could not be sent."""
+
+from __future__ import annotations
+
+import errno
+import socket as _socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from easynetwork.exceptions import BusyResourceError
+
+from ..closing import reset_on_close, wait_until_delivered
+from ..socket import INETSocketAttribute, SocketProxy, new_socket_address
+from ..socket_errors import stream_error
+from ..streams import ByteStream, GetBuffer
+
+if TYPE_CHECKING:
+    from ..api_async.backend.abc import AsyncBackend, IEvent
+    from .backend import SocketBackend
+
+__all__ = ("SocketStream", "closed_error", "socket_attributes")
+
+_T = TypeVar("_T")
+
+
+class SocketStream(ByteStream):
+    """A `ByteStream` over a connected, non-blocking TCP socket, which it owns from now on."""
+
+    def __init__(self, backend: SocketBackend, sock: _socket.socket) -> None:
+        self._backend = backend
+        self._socket = sock
+        self._watch = backend.watch_socket(sock)
+        self._recv: Callable[[int], bytes] = sock.recv
+        self._sending = False  # one task is, and waits
+        self._closing = False
+        self._released: IEvent | None = None
+
+    def backend(self) -> AsyncBackend:
+        return self._backend
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        sock = self._socket
+        return {
+            **socket_attributes(sock),
+            INETSocketAttribute.peername: lambda: new_socket_address(sock.getpeername(), sock.family),
+        }
+
+    # receiving
+
+    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
+        return self._receive(self._recv, max_bytes, deadline)
+
+    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
+        return self._receive(self._recv_into, get_buffer, deadline)
+
+    def _recv_into(self, get_buffer: GetBuffer) -> int:
+        return self._socket.recv_into(get_buffer())
+
+    async def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> _T:
+        if self._closing:
+            raise closed_error()
+        if deadline is not None and deadline <= self._backend.current_time():
+            await self._backend.coro_yield()  # the other tasks' turn: a handler may ask like this for ever
+            return self._receive_at_once(read, argument)
+        try:
+            while True:
+                await self._watch.readable(deadline)
+                try:
+                    return read(argument)
+                except (BlockingIOError, InterruptedError):
+                    pass  # not ready after all
+        except OSError as exc:
+            raise stream_error(exc) from None
+
+    def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
+        """There is no time left to be told that data is there, but it may be there."""
+        if self._closing:
+            raise closed_error()
+        if self._watch.has_reader:
+            raise BusyResourceError("another task is receiving from this stream")
+        try:
+            return read(argument)
+        except (BlockingIOError, InterruptedError):
+            raise TimeoutError("no data has come yet") from None
+        except OSError as exc:
+            raise stream_error(exc) from None
+
+    # sending
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        return 0 if self._sending else self._send(data)
+
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        if self._sending:
+            raise BusyResourceError("another task is sending to this stream")
+        sent = self._send(data)
+        if sent < len(data):
+            await self._send_rest(memoryview(data), sent)
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        if self._closing:
+            raise closed_error()
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as exc:
+            raise stream_error(exc) from None
+
+    async def _send_rest(self, data: memoryview, sent: int) -> None:
+        self._sending = True
+        try:
+            while sent < len(data):
+                await self._watch.writable()
+                sent += self._send(data[sent:])
+        except BaseException:
+            if sent:
+                self.abort()  # the peer has a fragment, and nothing may follow it
+            raise
+        finally:
+            self._sending = False
+
+    async def send_eof(self) -> None:
+        if self._closing:
+            raise closed_error()
+        if self._sending:
+            raise BusyResourceError("another task is sending to this stream")
+        try:
+            self._socket.shutdown(_socket.SHUT_WR)
+        except OSError as exc:
+            raise stream_error(exc) from None
+
+    # closing
+
+    async def aclose(self) -> None:
+        if self._closing:
+            await self._wait_until_released()
+            return
+        self._closing = True
+        self._watch.stop(closed_error())
+        try:
+            delivered = await wait_until_delivered(self._socket, self._backend)
+        except BaseException:
+            self.abort()
+            raise
+        if not delivered:
+            reset_on_close(self._socket)
+        self._release()
+
+    def abort(self) -> None:
+        self._closing = True
+        if self._socket.fileno() >= 0:
+            reset_on_close(self._socket)
+            self._release()
+
+    async def _wait_until_released(self) -> None:
+        if self._socket.fileno() >= 0:
+            if self._released is None:
+                self._released = self._backend.create_event()
+            await self._released.wait()
+
+    def _release(self) -> None:
+        """Gives the descriptor back, after telling the event loop."""
+        if self._socket.fileno() >= 0:
+            self._watch.stop(closed_error())
+            self._socket.close()
+        if self._released is not None:
+            self._released.set()
+
+
+def socket_attributes(sock: _socket.socket) -> Mapping[Any, Callable[[], Any]]:
+    """What streams and listeners tell of their sockets."""
+    return {
+        INETSocketAttribute.socket: lambda: SocketProxy(sock),
+        INETSocketAttribute.family: lambda: sock.family,
+        INETSocketAttribute.sockname: lambda: new_socket_address(sock.getsockname(), sock.family),
+    }
+
+
+def closed_error() -> ConnectionAbortedError:
+    """What a stream tells that was closed or aborted on this side."""
+    return ConnectionAbortedError(errno.ECONNABORTED, "the stream was closed on this side")
