@@ -255,7 +255,7 @@ async def test_control_messages_come_with_their_datagram(backend: AsyncBackend) 
     await listener.aclose()
 
 
-async def test_a_task_that_is_cancelled_before_it_receives_takes_nothing(backend: AsyncBackend) -> None:
+async def test_a_receive_that_is_cancelled_already_loses_nothing(backend: AsyncBackend) -> None:
     listener = await listen(backend)
     peer = await connect(listener)
     await peer.send(b"x")
