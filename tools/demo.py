@@ -13,9 +13,10 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import trustme
 import uvloop
@@ -25,6 +26,8 @@ from easynetwork.clients.async_unix_datagram import AsyncUnixDatagramClient
 from easynetwork.clients.async_unix_stream import AsyncUnixStreamClient
 from easynetwork.clients.unix_datagram import UnixDatagramClient
 from easynetwork.clients.unix_stream import UnixStreamClient
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
 from easynetwork.lowlevel.socket import SCMCredentials, SCMRights, SocketAncillary, SocketCredential
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
@@ -43,10 +46,30 @@ from easynetwork.servers.handlers import (
 HOST = "127.0.0.1"
 WORDS = ("hello", "packets")
 LETTER = "Dear server, nobody but you and me can read this file: it has no name any more."
-COLUMNS = "{:8} {:14} {:9} {:24} {:32} {:>6}"
+COLUMNS = "{:14} {:9} {:24} {:34}" + 3 * " {:>10}"
 
 Packet: TypeAlias = dict[str, Any]
-LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An event loop, and how programs are run on it."""
+
+    name: str
+    backend: str
+    runner_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def run(self, function: Callable[[AsyncBackend, Transport], Coroutine[Any, Any, T]], transport: Transport) -> T:
+        backend = new_builtin_backend(self.backend)
+        return backend.bootstrap(function, backend, transport, runner_options=self.runner_options)
+
+
+LOOPS = (
+    Loop("asyncio", "asyncio", {"loop_factory": asyncio.new_event_loop}),
+    Loop("uvloop", "asyncio", {"loop_factory": uvloop.new_event_loop}),
+    Loop("trio", "trio"),
+)
 
 
 async def answer(client: AsyncBaseClientInterface[Packet]) -> AsyncGenerator[None, Packet]:
@@ -211,24 +234,24 @@ def ask_blocking(transport: Transport, address: Any) -> list[Exchange]:
     return exchanges
 
 
-async def serve_and_ask(transport: Transport) -> list[Exchange]:
+async def serve_and_ask(backend: AsyncBackend, transport: Transport) -> list[Exchange]:
     """Starts the server, lets both clients talk to it, and stops it."""
-    is_up = asyncio.Event()
-    async with transport.serve() as server, asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve_forever(is_up_event=is_up))
+    is_up = backend.create_event()
+    async with transport.serve() as server, backend.create_task_group() as tasks:
+        tasks.start_soon(partial(server.serve_forever, is_up_event=is_up))
         await is_up.wait()
         address = address_of(server)
-        exchanges = await asyncio.to_thread(ask_blocking, transport, address)
+        exchanges = await backend.run_in_thread(ask_blocking, transport, address)
         exchanges += await ask(transport, address)
         await server.shutdown()
     return exchanges
 
 
-async def serve_and_send_letter(transport: Transport) -> Packet:
+async def serve_and_send_letter(backend: AsyncBackend, transport: Transport) -> Packet:
     """Passes the descriptor of a file, which is deleted already, and this process's credentials."""
-    is_up = asyncio.Event()
-    async with transport.serve() as server, asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve_forever(is_up_event=is_up))
+    is_up = backend.create_event()
+    async with transport.serve() as server, backend.create_task_group() as tasks:
+        tasks.start_soon(partial(server.serve_forever, is_up_event=is_up))
         await is_up.wait()
         for sock in server.get_sockets():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # the server wants to know who sends
@@ -250,33 +273,31 @@ def address_of(server: Any) -> Any:
     return address.for_connection() if hasattr(address, "for_connection") else address
 
 
-def show(loop: str, transport: Transport, exchanges: Iterable[Exchange]) -> None:
-    for exchange in exchanges:
-        sent, received = json.dumps(exchange.sent), json.dumps(exchange.received)
-        milliseconds = f"{exchange.seconds * 1000:.2f}"
-        print(COLUMNS.format(loop, transport.name, exchange.client, sent, received, milliseconds))
+def show(transport: Transport, exchanges_by_loop: list[list[Exchange]]) -> None:
+    """Prints a line for each packet, with what it took on each loop."""
+    for on_each_loop in zip(*exchanges_by_loop, strict=True):
+        client, sent, received, _ = on_each_loop[0]
+        assert all(exchange.received == received for exchange in on_each_loop)
+        times = [f"{exchange.seconds * 1000:.2f} ms" for exchange in on_each_loop]
+        print(COLUMNS.format(transport.name, client, json.dumps(sent), json.dumps(received), *times))
 
 
-def show_letter(loop: str, transport: Transport, response: Packet) -> None:
+def show_letter(loop: Loop, transport: Transport, response: Packet) -> None:
     assert response["letter"] == LETTER
     assert response["from"]["pid"] == os.getpid()
     sender = ", ".join(f"{name} {value}" for name, value in response["from"].items())
-    print(f"{loop:8} {transport.name:14} a file came as a descriptor, from {sender}: {response['letter']!r}")
+    print(f"{loop.name:8} {transport.name:14} a file came as a descriptor, from {sender}: {response['letter']!r}")
 
 
 def main() -> None:
-    loops: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     with tempfile.TemporaryDirectory() as folder:
-        print(COLUMNS.format("loop", "transport", "client", "packet sent", "packet received", "ms"))
-        for loop, loop_factory in loops.items():
-            for transport in make_transports(folder):
-                with asyncio.Runner(loop_factory=loop_factory) as runner:
-                    show(loop, transport, runner.run(serve_and_ask(transport)))
+        print(COLUMNS.format("transport", "client", "packet sent", "packet received", *(loop.name for loop in LOOPS)))
+        for transport in make_transports(folder):
+            show(transport, [loop.run(serve_and_ask, transport) for loop in LOOPS])
         print()
-        for loop, loop_factory in loops.items():
-            for transport in make_post_offices(folder):
-                with asyncio.Runner(loop_factory=loop_factory) as runner:
-                    show_letter(loop, transport, runner.run(serve_and_send_letter(transport)))
+        for transport in make_post_offices(folder):
+            for loop in LOOPS:
+                show_letter(loop, transport, loop.run(serve_and_send_letter, transport))
     print("\nEvery packet was answered, and every server has stopped.")
 
 

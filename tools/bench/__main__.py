@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS = 10
 MESSAGE_SIZE = 1024
-LOOPS = ("asyncio", "uvloop")
+LOOPS = ("asyncio", "uvloop", "trio")
 
 
 @dataclass(frozen=True)
@@ -35,33 +35,39 @@ class Course:
     ours: tuple[str, ...]  # those that the bars are for
     bars: dict[str, float]  # by loop: of the baseline's CPU time a message, on the same loop
 
+    def contenders(self, loop: str) -> list[str]:
+        return [name for name in self.scripts if loop != "trio" or name not in NOT_ON_TRIO]
 
-DATAGRAM_BARS = {"asyncio": 0.45, "uvloop": 1.5}
-LARGE_MALLOC = "raw, large malloc"  # as in a program that happens to have freed a large block once
+
+RAW_PROTOCOL = "raw protocol"
+LARGE_MALLOC = "by hand, large malloc"  # as in a program that happens to have freed a large block once
 MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "2097152"}
-RAW_DATAGRAMS = dict.fromkeys(("raw protocol", LARGE_MALLOC), "raw_datagram_server.py")
+NOT_ON_TRIO = frozenset({RAW_PROTOCOL, LARGE_MALLOC})  # it has no protocols, and reads into no large buffer
+
+DATAGRAM_BARS = {"asyncio": 0.45, "uvloop": 1.5, "trio": 1.15}
+DATAGRAMS_BY_HAND = dict.fromkeys(("by hand", LARGE_MALLOC), "raw_datagram_server.py")
 
 COURSES = {
     "tcp": Course(
         "TCP echo",
         # one generator for a connection, as the streams' handler is; and one for each packet
-        dict.fromkeys(("raw protocol", "streams", "easynetwork, loop", "easynetwork"), "tcp_servers.py"),
+        dict.fromkeys((RAW_PROTOCOL, "streams", "easynetwork, loop", "easynetwork"), "tcp_servers.py"),
         "streams",
         ("easynetwork, loop", "easynetwork"),
-        {"asyncio": 1.1, "uvloop": 1.1},
+        {"asyncio": 1.1, "uvloop": 1.1, "trio": 1.15},
     ),
     "udp": Course(
         "UDP echo",
         # on all addresses of the host, each answer leaves from the address that was asked, which has its price
-        {**RAW_DATAGRAMS, **dict.fromkeys(("easynetwork", "easynetwork, any address"), "datagram_servers.py")},
-        "raw protocol",
+        {**DATAGRAMS_BY_HAND, **dict.fromkeys(("easynetwork", "easynetwork, any address"), "datagram_servers.py")},
+        "by hand",
         ("easynetwork",),
         DATAGRAM_BARS,
     ),
     "unix": Course(
         "Unix datagram echo",
-        {**RAW_DATAGRAMS, "easynetwork": "datagram_servers.py"},
-        "raw protocol",
+        {**DATAGRAMS_BY_HAND, "easynetwork": "datagram_servers.py"},
+        "by hand",
         ("easynetwork",),
         DATAGRAM_BARS,
     ),
@@ -139,14 +145,14 @@ def measure(load: Path, kind: str, name: str, loop: str, seconds: float, cores: 
     return Result(rate=int(messages) / float(elapsed), cost=used / int(messages) / 1000)
 
 
-def run(kind: str, rounds: int, seconds: float) -> dict[tuple[str, str], list[Result]]:
+def run(kind: str, loops: Sequence[str], rounds: int, seconds: float) -> dict[tuple[str, str], list[Result]]:
     load = build_load_generator()
     available = sorted(os.sched_getaffinity(0))
     cores = (available[0], available[-1])
     results: dict[tuple[str, str], list[Result]] = {}
     for _ in range(rounds):
-        for loop in LOOPS:
-            for name in COURSES[kind].scripts:
+        for loop in loops:
+            for name in COURSES[kind].contenders(loop):
                 results.setdefault((loop, name), []).append(measure(load, kind, name, loop, seconds, cores))
     return results
 
@@ -172,12 +178,13 @@ def report(course: Course, results: dict[tuple[str, str], list[Result]]) -> bool
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ws bench", description=__doc__)
     parser.add_argument("what", choices=sorted(COURSES))
+    parser.add_argument("--loops", nargs="+", choices=LOOPS, default=LOOPS, help="only these event loops (all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each run takes (2.0)")
     arguments = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("bench: it needs Linux (epoll, CPU affinity and /proc).")
-    results = run(arguments.what, arguments.rounds, arguments.seconds)
+    results = run(arguments.what, arguments.loops, arguments.rounds, arguments.seconds)
     if not report(COURSES[arguments.what], results):
         sys.exit("bench: a bar was not held; run it again on a quiet machine before you believe it.")
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator
 
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers.abc import AbstractPacketSerializer
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
@@ -51,10 +51,10 @@ def main(kind: str, name: str, loop: str, path: str) -> None:
     if loop == "uvloop":
         import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_easynetwork(kind, host, path))
+        backend, options = "asyncio", {"loop_factory": uvloop.new_event_loop}
     else:
-        asyncio.run(serve_easynetwork(kind, host, path))
+        backend, options = loop, {}
+    new_builtin_backend(backend).bootstrap(serve_easynetwork, kind, host, path, runner_options=options)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one would write by hand: an echo of datagrams on asyncio's or uvloop's own transport. A program of its own, with nothing else in it.
+"""What one would write by hand: an echo of datagrams on asyncio's or uvloop's own transport, or on a socket of trio's. A program of its own, with nothing else in it.
 
 It matters what else a program has done: asyncio takes a fresh buffer of 256 KiB for each datagram, and malloc gets it from the system and gives it back
 each time, until the program has once freed a larger block than that. Importing a few large packages does it by chance.
@@ -23,7 +23,7 @@ class Echo(asyncio.DatagramProtocol):
         self._sendto(data, addr)
 
 
-async def serve(kind: str, path: str) -> None:
+def bound_socket(kind: str, path: str) -> socket.socket:
     if kind == "unix":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         sock.bind(path)
@@ -33,19 +33,34 @@ async def serve(kind: str, path: str) -> None:
         sock.bind(("127.0.0.1", 0))
         print(sock.getsockname()[1], flush=True)
     sock.setblocking(False)
+    return sock
+
+
+async def serve(sock: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(Echo, sock=sock)
     await loop.create_future()
 
 
 def main(kind: str, _name: str, loop: str, path: str) -> None:
-    if loop == "uvloop":
+    sock = bound_socket(kind, path)
+    if loop == "trio":
+        import trio
+
+        async def serve_on_trio() -> None:
+            trio_socket = trio.socket.from_stdlib_socket(sock)
+            while True:
+                data, address = await trio_socket.recvfrom(65536)
+                await trio_socket.sendto(data, address)
+
+        trio.run(serve_on_trio)
+    elif loop == "uvloop":
         import uvloop
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(kind, path))
+            runner.run(serve(sock))
     else:
-        asyncio.run(serve(kind, path))
+        asyncio.run(serve(sock))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
+import trio
+
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
 from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
@@ -44,6 +48,18 @@ async def serve_streams() -> None:
     server = await asyncio.start_server(echo_lines, "127.0.0.1", 0)
     announce(server.sockets[0])
     await server.serve_forever()
+
+
+async def echo_chunks(stream: trio.SocketStream) -> None:
+    with suppress(trio.BrokenResourceError):
+        async for chunk in stream:
+            await stream.send_all(chunk)
+
+
+async def serve_trio_streams() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    print(listeners[0].socket.getsockname()[1], flush=True)
+    await trio.serve_listeners(echo_chunks, listeners)
 
 
 class LineSerializer(AutoSeparatedPacketSerializer[bytes, bytes]):
@@ -87,25 +103,23 @@ def announce(sock: socket.socket) -> None:
     print(sock.getsockname()[1], flush=True)
 
 
-CONTENDERS: dict[str, Callable[[], Awaitable[None]]] = {
+CONTENDERS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "raw protocol": serve_raw,
     "streams": serve_streams,
+    "streams on trio": serve_trio_streams,
     "easynetwork, loop": lambda: serve_easynetwork(LoopingEchoHandler()),
     "easynetwork": lambda: serve_easynetwork(EchoHandler()),
 }
 
 
 def main(_kind: str, name: str, loop: str, _path: str) -> None:
-    async def serve() -> None:
-        await CONTENDERS[name]()
-
+    contender = CONTENDERS.get(f"{name} on {loop}", CONTENDERS[name])
     if loop == "uvloop":
         import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
+        new_builtin_backend("asyncio").bootstrap(contender, runner_options={"loop_factory": uvloop.new_event_loop})
     else:
-        asyncio.run(serve())
+        new_builtin_backend(loop).bootstrap(contender)
 
 
 if __name__ == "__main__":
