@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import os
@@ -17,25 +16,13 @@ from typing import Any
 
 import pytest
 import trustme
+from loops import LOOPS
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
 
-def _loops() -> list[Any]:
-    loops: list[Any] = [
-        pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio"),
-        pytest.param(("trio", {}), id="trio"),
-    ]
-    try:
-        import uvloop
-    except ImportError:  # it has no wheels for every platform
-        return loops
-    uvloop.new_event_loop().close()  # libuv's first loop opens a pipe for signals that the process keeps
-    return [*loops, pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop")]
-
-
-@pytest.fixture(params=_loops())
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return request.param  # type: ignore[no-any-return]
 
