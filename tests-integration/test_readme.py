@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from easynetwork.clients import UDPNetworkClient
+from easynetwork.clients import TCPNetworkClient, UDPNetworkClient
 from easynetwork.clients.unix_stream import UnixStreamClient
 from easynetwork.lowlevel.socket import SocketAncillary
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
@@ -52,18 +52,46 @@ def running(server: str, folder: Path | None = None) -> Generator[None]:
             process.kill()
 
 
-def test_client_of_the_readme_is_answered_by_its_server(port: int) -> None:
+def on(loop: str, server: str) -> str:
+    """The server for another event loop, which differs in the last line, as the READMEs say."""
+    if loop == "asyncio":
+        return server
+    program, run = server.removesuffix("\n").rsplit("\n", 1)
+    assert run == "asyncio.run(main())"
+    return f"import trio\n{program}\ntrio.run(main)\n"
+
+
+@pytest.mark.parametrize("package", ["packages/en-backend", "packages/en-backend-asyncio", "packages/en-backend-trio"])
+def test_examples_of_a_backend_run(package: str) -> None:
+    subprocess.run([sys.executable, "-c", "\n".join(examples(package))], check=True, timeout=20)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_client_of_the_readme_is_answered_by_its_server(port: int, loop: str) -> None:
     server, client = (block.replace("9000", str(port)) for block in examples())
-    with running(server):
+    with running(on(loop, server)):
         result = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True, check=False, timeout=20)
 
     assert (result.stdout, result.stderr) == ("{'sum': 6}\n", "")
 
 
-def test_udp_server_of_its_readme_answers(port: int) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_tcp_server_of_its_readme_answers(port: int, loop: str) -> None:
+    (server,) = examples("packages/en-servers-tcp")
+    with (
+        running(on(loop, server.replace("9000", str(port)))),
+        TCPNetworkClient(("127.0.0.1", port), StreamProtocol(JSONSerializer())) as client,
+    ):
+        client.send_packet([1, 2, 3], timeout=10)
+
+        assert client.recv_packet(timeout=10) == {"sum": 6}
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_udp_server_of_its_readme_answers(port: int, loop: str) -> None:
     (server,) = examples("packages/en-servers-udp")
     with (
-        running(server.replace("9000", str(port))),
+        running(on(loop, server.replace("9000", str(port)))),
         UDPNetworkClient(("127.0.0.1", port), DatagramProtocol(JSONSerializer())) as client,
     ):
         client.send_packet([1, 2, 3], timeout=10)
@@ -71,9 +99,10 @@ def test_udp_server_of_its_readme_answers(port: int) -> None:
         assert client.recv_packet(timeout=10) == {"sum": 6}
 
 
-def test_unix_server_of_its_readme_reads_the_file_it_is_given() -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_unix_server_of_its_readme_reads_the_file_it_is_given(loop: str) -> None:
     (server,) = examples("packages/en-servers-unix")
-    with tempfile.TemporaryDirectory() as name, running(server, folder := Path(name)):
+    with tempfile.TemporaryDirectory() as name, running(on(loop, server), folder := Path(name)):
         path = folder / "reader.sock"
         (folder / "letter").write_text("dear server\n")
         ancillary = SocketAncillary()

@@ -62,7 +62,8 @@ class TrioSocketWatch(SocketWatch):
     def stop(self, error: Exception) -> None:
         if self._stopped is None:
             self._stopped = error
-            trio.lowlevel.notify_closing(self._fd)
+            if trio.lowlevel.in_trio_run():  # otherwise the run has ended, and nobody waits any more
+                trio.lowlevel.notify_closing(self._fd)
 
     def _reason(self) -> Exception:
         assert self._stopped is not None, "somebody else has told trio that the socket is being closed"
