@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import trio
@@ -13,32 +14,45 @@ from easynetwork.lowlevel.api_async.backend import utils
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend, new_builtin_backend
 
-A_BACKEND = """
+AN_UNFINISHED_BACKEND = """
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
 class {name}(AsyncBackend):
     pass
-
-{name}.__abstractmethods__ = frozenset()
 """
+
+A_BACKEND = AN_UNFINISHED_BACKEND + "{name}.__abstractmethods__ = frozenset()"
+
+Install = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs a distribution with one module and one entry point into an environment where nothing else is."""
+    modules: list[str] = []
+
+    def install(distribution: str, entry_point: str, source: str) -> None:
+        metadata = tmp_path / f"{distribution}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[easynetwork.backends]\n{entry_point}\n")
+        module = entry_point.partition("=")[2].partition(":")[0].strip()
+        (tmp_path / f"{module}.py").write_text(source)
+        modules.append(module)
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *(p for p in sys.path if "site-packages" not in p)])
+    monkeypatch.setattr(utils, "_instances", {})
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture(autouse=True)
-def installed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An environment where the distributions of the backends "asyncio" and "third" are installed, and nothing else."""
+def _installed(install: Install) -> None:
+    """Where the distributions of the backends "asyncio" and "third" are installed, to begin with."""
     for name in ("asyncio", "third"):
-        metadata = tmp_path / f"some_{name}-1.0.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: some-{name}\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(
-            f"[easynetwork.backends]\n{name} = some_{name}_backend:{name.title()}Backend\n"
-        )
-        (tmp_path / f"some_{name}_backend.py").write_text(A_BACKEND.format(name=f"{name.title()}Backend"))
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *(p for p in sys.path if "site-packages" not in p)])
-    monkeypatch.setattr(utils, "_instances", {})
-    yield
-    for name in ("asyncio", "third"):
-        sys.modules.pop(f"some_{name}_backend", None)
+        class_name = f"{name.title()}Backend"
+        install(f"some_{name}", f"{name} = some_{name}_backend:{class_name}", A_BACKEND.format(name=class_name))
 
 
 def test_one_instance_for_each_name() -> None:
@@ -61,6 +75,63 @@ def test_our_own_that_is_not_installed_names_its_distribution() -> None:
 def test_unknown_names_are_value_errors_that_list_the_others() -> None:
     with pytest.raises(ValueError, match=r"'curio'.*asyncio, third"):
         ensure_backend("curio")
+
+
+def test_a_name_that_two_distributions_bring_is_refused_and_both_are_named(install: Install) -> None:
+    install("impostor", "asyncio = impostor:Backend", A_BACKEND.format(name="Backend"))
+
+    with pytest.raises(ValueError, match=r"'asyncio' is ambiguous") as caught:
+        ensure_backend("asyncio")
+
+    for claim in ("'some_asyncio_backend:AsyncioBackend' of some_asyncio", "'impostor:Backend' of impostor"):
+        assert claim in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import not_there", ModuleNotFoundError),
+        ("Backends = 1", AttributeError),
+        ("Backend = not a backend", SyntaxError),
+        ("raise LookupError('at import')", LookupError),
+    ],
+)
+def test_what_cannot_be_imported_is_named_by_its_entry_point(
+    install: Install, source: str, cause: type[Exception]
+) -> None:
+    install("broken_one", "broken = broken_backend:Backend", source)
+
+    with pytest.raises(ImportError, match=r"'broken'.*'broken_backend:Backend' of broken_one") as caught:
+        ensure_backend("broken")
+
+    assert isinstance(caught.value.__cause__, cause)
+    assert cause.__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["class Backend: pass", "Backend = object()", "def Backend(): pass"])
+def test_what_is_no_backend_is_named_by_its_entry_point(install: Install, source: str) -> None:
+    install("other", "other = other_module:Backend", source)
+
+    with pytest.raises(TypeError, match=r"'other'.*'other_module:Backend' of other.*AsyncBackend"):
+        ensure_backend("other")
+
+
+def test_what_a_backend_raises_when_it_is_made_comes_out(install: Install) -> None:
+    install("half", "half = half_module:HalfBackend", AN_UNFINISHED_BACKEND.format(name="HalfBackend"))
+
+    with pytest.raises(TypeError, match="HalfBackend"):
+        ensure_backend("half")
+
+
+def test_an_entry_point_that_failed_is_tried_again(install: Install, tmp_path: pathlib.Path) -> None:
+    install("broken_one", "broken = broken_backend:Backend", "raise OSError")
+    with pytest.raises(ImportError):
+        ensure_backend("broken")
+
+    (tmp_path / "broken_backend.py").write_text(A_BACKEND.format(name="Backend"))
+    importlib.invalidate_caches()
+
+    assert type(ensure_backend("broken")).__name__ == "Backend"
 
 
 @pytest.mark.parametrize("backend", [3, AsyncBackend, b"asyncio"])

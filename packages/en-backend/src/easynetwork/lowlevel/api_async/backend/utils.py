@@ -7,12 +7,18 @@ import asyncio
 import sys
 import threading
 from contextlib import suppress
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from .abc import AsyncBackend
 
-__all__ = ("BuiltinAsyncBackendLiteral", "ensure_backend", "new_builtin_backend", "refuse_nested_event_loop", "running_library")
+__all__ = (
+    "BuiltinAsyncBackendLiteral",
+    "ensure_backend",
+    "new_builtin_backend",
+    "refuse_nested_event_loop",
+    "running_library",
+)
 
 BuiltinAsyncBackendLiteral = Literal["asyncio", "trio"]
 
@@ -28,8 +34,7 @@ def ensure_backend(backend: str | AsyncBackend | None) -> AsyncBackend:
 
     Raises:
         RuntimeError: None was given, and no event loop is running.
-        ImportError: the backend's distribution is not installed.
-        ValueError: nothing installed has that name.
+        Exception: as in `new_builtin_backend`.
         TypeError: it is something else.
     """
     match backend:
@@ -47,8 +52,9 @@ def new_builtin_backend(name: BuiltinAsyncBackendLiteral | str) -> AsyncBackend:
     """The backend that is installed under ``name``, which may be a third party's; always the same instance.
 
     Raises:
-        ImportError: it is one of easynetwork's own, and its distribution is not installed.
-        ValueError: nothing installed has that name.
+        ImportError: it is one of easynetwork's own, and its distribution is not installed; or what is installed cannot be imported.
+        ValueError: nothing installed has that name, or more than one distribution has.
+        TypeError: what is installed is no backend.
     """
     with _instances_lock:
         if name not in _instances:
@@ -58,14 +64,40 @@ def new_builtin_backend(name: BuiltinAsyncBackendLiteral | str) -> AsyncBackend:
 
 def _load_backend(name: str) -> AsyncBackend:
     installed = entry_points(group=_ENTRY_POINT_GROUP)
-    if name in installed.names:
-        backend: AsyncBackend = installed[name].load()()
-        return backend
+    match tuple(installed.select(name=name)):
+        case (entry_point,):
+            return _load_class(entry_point)()
+        case ():
+            raise _not_installed(name, sorted(installed.names))
+        case several:
+            # Which one came first would be an accident of sys.path.
+            claims = " and ".join(_describe(entry_point) for entry_point in several)
+            raise ValueError(f"the backend {name!r} is ambiguous: uninstall one of {claims}")
+
+
+def _load_class(entry_point: EntryPoint) -> type[AsyncBackend]:
+    try:
+        found: object = entry_point.load()
+    except Exception as exc:
+        raise ImportError(
+            f"cannot import the backend {entry_point.name!r} ({_describe(entry_point)}): {type(exc).__name__}: {exc}"
+        ) from exc
+    if not (isinstance(found, type) and issubclass(found, AsyncBackend)):
+        raise TypeError(f"the backend {entry_point.name!r} ({_describe(entry_point)}) is no class of AsyncBackend")
+    return found
+
+
+def _describe(entry_point: EntryPoint) -> str:
+    owner = f" of {entry_point.dist.name}" if entry_point.dist is not None else ""
+    return f"the entry point {entry_point.value!r}{owner}"
+
+
+def _not_installed(name: str, installed: list[str]) -> Exception:
     if name in _DISTRIBUTIONS:
-        raise ModuleNotFoundError(
+        return ModuleNotFoundError(
             f"the backend {name!r} is not installed: install the distribution {_DISTRIBUTIONS[name]}"
         )
-    raise ValueError(f"unknown backend {name!r}, installed are: {', '.join(sorted(installed.names)) or 'none'}")
+    return ValueError(f"unknown backend {name!r}, installed are: {', '.join(installed) or 'none'}")
 
 
 def running_library() -> str:
