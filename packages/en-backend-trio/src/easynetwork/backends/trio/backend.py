@@ -9,6 +9,7 @@ import trio
 
 from easynetwork.lowlevel.api_async.backend.abc import TaskInfo
 from easynetwork.lowlevel.api_async.backend.utils import refuse_nested_event_loop
+from easynetwork.lowlevel.interrupts import unwrapped_interrupts
 from easynetwork.lowlevel.socket_transports import SocketBackend, SocketWatch
 
 from .watch import TrioSocketWatch
@@ -29,7 +30,8 @@ class TrioBackend(SocketBackend):
         runner_options: Mapping[str, Any] | None = None,
     ) -> T:
         refuse_nested_event_loop()
-        return trio.run(coro_func, *args, **(runner_options or {}))
+        with unwrapped_interrupts():
+            return trio.run(coro_func, *args, **(runner_options or {}))
 
     # what anyio does too, but at the price of a search for the backend
 

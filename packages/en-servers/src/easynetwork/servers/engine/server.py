@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.lowlevel.interrupts import unwrapped_interrupts
 from easynetwork.lowlevel.socket import ISocket, SocketAddress, SocketAttribute
 
 from ..abc import AbstractAsyncNetworkServer, SupportsEventSet
@@ -159,7 +160,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
             raise ServerAlreadyRunning("the server is already running")
         self._run = run = _Run(self._backend)
         try:
-            with run.setting_up:
+            with unwrapped_interrupts(), run.setting_up:
                 await self._set_up_and_serve(run, is_up_event)
         finally:
             self._run = None
