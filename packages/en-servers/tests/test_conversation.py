@@ -107,6 +107,36 @@ async def test_what_clean_up_raises_at_the_end_comes_out() -> None:
         await drive(turn(), Script(EOF))
 
 
+async def test_a_task_group_around_a_yield_may_be_closed(backend: AsyncBackend) -> None:
+    """It wraps everything that passes through it, `GeneratorExit` too."""
+
+    async def turn() -> Turn:
+        async with backend.create_task_group() as outer, backend.create_task_group() as inner:
+            outer.start_soon(backend.sleep_forever)
+            inner.start_soon(backend.sleep_forever)
+            yield
+
+    assert await drive(turn(), Script(EOF)) is Outcome.EOF
+
+
+async def test_what_a_closed_task_group_raises_besides_comes_out(backend: AsyncBackend) -> None:
+    async def fail_at_the_end() -> None:
+        try:
+            await backend.sleep_forever()
+        finally:
+            raise LookupError("mine")
+
+    async def turn() -> Turn:
+        async with backend.create_task_group() as tasks:
+            await tasks.start(fail_at_the_end)
+            yield
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await drive(turn(), Script(EOF))
+
+    assert [repr(exc) for exc in caught.value.exceptions] == ["LookupError('mine')"]
+
+
 async def test_a_generator_that_goes_on_after_it_was_closed_is_an_error() -> None:
     async def turn() -> Turn:
         try:

@@ -57,7 +57,7 @@ async def converse(
                 answer = generator.athrow(exc)
             else:
                 if packet is EOF:
-                    await generator.aclose()
+                    await _close(generator)
                     return Outcome.EOF
                 answer = generator.asend(packet)
             try:
@@ -65,3 +65,10 @@ async def converse(
             except StopAsyncIteration:
                 break
     return Outcome.DONE
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
+    try:
+        await generator.aclose()
+    except* GeneratorExit:
+        pass  # wrapped by a task group that was open around the `yield`, so aclose() did not know it again
