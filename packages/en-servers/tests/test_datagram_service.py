@@ -381,6 +381,28 @@ async def test_an_error_ends_its_generator_only_and_is_one_record(
     assert isinstance(error, LookupError)
 
 
+async def test_an_error_that_comes_with_a_cancellation_is_logged_like_any_other(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task group of trio's raises both in one."""
+
+    async def fail_at_the_end() -> None:
+        try:
+            await backend.sleep_forever()
+        finally:
+            raise LookupError("the user's own")
+
+    async def handle(client: Client) -> Requests:
+        async with backend.create_task_group() as tasks:
+            await tasks.start(fail_at_the_end)
+            await client.send_packet((yield None))
+            yield None
+
+    async with serve(handle):
+        assert await ask(peer, "one") == "one"
+    assert records(caplog) == [failed(peer)]
+
+
 async def test_an_error_before_the_first_yield_discards_the_datagram(
     serve: Serve, peer: DatagramEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:

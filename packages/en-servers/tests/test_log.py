@@ -48,6 +48,27 @@ def test_errors_of_handlers_are_sorted(
     assert logged(caplog) == expected
 
 
+def test_what_is_no_error_goes_on_when_the_errors_beside_it_are_logged(
+    errors: ClientErrorLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a task group of trio's is cancelled and one of its tasks fails."""
+    cancelled = SystemExit("stands for it")
+    group = BaseExceptionGroup("mine", [cancelled, closed, lost, other])
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        errors.handler_failed(group, connections_break=True)
+
+    assert caught.value.exceptions == (cancelled,)
+    assert logged(caplog) == [CLOSED, FAILED]
+
+    caplog.clear()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        errors.disconnection_hook_failed(group)
+
+    assert caught.value.exceptions == (cancelled,)
+    assert logged(caplog) == [CLOSED, LOST_IN_HOOK, FAILED]
+
+
 def test_each_record_has_its_part_of_a_group(errors: ClientErrorLog, caplog: pytest.LogCaptureFixture) -> None:
     errors.handler_failed(ExceptionGroup("mine", [lost, closed, other]), connections_break=True)
 

@@ -300,6 +300,45 @@ async def test_what_a_handler_raises_is_one_record_and_ends_its_client_alone(
     assert handler.events.count("disconnection") == 2
 
 
+@pytest.mark.parametrize("method", ["on_connection", "handle", "on_disconnection"])
+async def test_an_error_that_comes_with_a_cancellation_is_logged_like_any_other(
+    serve: Serve, backend: AsyncBackend, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task group of trio's raises both in one."""
+
+    async def fail_at_the_end() -> None:
+        try:
+            await backend.sleep_forever()
+        finally:
+            raise LookupError("mine")
+
+    async def wait_in(name: str, client: LineClient) -> None:
+        if name == method:
+            async with backend.create_task_group() as tasks:
+                await tasks.start(fail_at_the_end)
+                await client.send_packet("now")
+                await backend.sleep_forever()
+
+    class Failing(AsyncStreamRequestHandler[str, str]):
+        async def on_connection(self, client: LineClient) -> None:
+            await wait_in("on_connection", client)
+
+        async def handle(self, client: LineClient) -> Requests:
+            yield None
+            await wait_in("handle", client)
+
+        async def on_disconnection(self, client: LineClient) -> None:
+            await wait_in("on_disconnection", client)
+
+    async with serve(Failing()) as listener:
+        peer = listener.connect()
+        await peer.send(b"x\n")
+        await peer.send_eof()
+        assert await read_line(peer) == "now"
+
+    assert records(caplog) == [("ERROR", "Exception occurred during processing of request from port 2")]
+
+
 async def test_a_greeting_that_fails_ends_the_client_without_goodbye(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:

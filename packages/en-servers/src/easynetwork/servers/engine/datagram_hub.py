@@ -120,7 +120,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         try:
             # `converse` makes the generator, so that its handler's first words are in its context as well.
             await converse(map(self._handle, (client,)), client.receive)
-        except Exception as exc:
+        except (Exception, BaseExceptionGroup) as exc:
             ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
         if client.taken == taken:
             client.discard_next()

@@ -6,11 +6,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from typing import Final, cast
+from typing import Any, Final
 
 from easynetwork.exceptions import ClientClosedError
 
 __all__ = ("ClientErrorLog", "DropLog", "RateLimit")
+
+_Error = Exception | BaseExceptionGroup[Any]
+"""One that is an `Exception`, or may have such parts."""
 
 _ONE_LINE_A: Final = 1.0
 """Seconds between two lines about the same kind of trouble, so that nobody can fill a disk from outside."""
@@ -71,37 +74,48 @@ class ClientErrorLog:
         self._logger = logger
         self._address = address
 
-    def handler_failed(self, exc: Exception, *, connections_break: bool) -> None:
+    def handler_failed(self, exc: _Error, *, connections_break: bool) -> None:
         """Logs what came out of a handler.
 
         Args:
             connections_break: whether a `ConnectionError` is part of a client's ordinary life and says nothing.
+
+        Raises:
+            BaseExceptionGroup: the part that is no `Exception`. Task groups of trio's raise errors and a cancellation in one.
         """
         closed, rest = _split(exc, ClientClosedError)
-        if connections_break and rest is not None:
+        if connections_break:
             _, rest = _split(rest, ConnectionError)
+        errors, no_errors = _split(rest, Exception)
         if closed is not None:
             self._logger.warning(
                 "There have been attempts to do operation on closed client %s", self._address, exc_info=closed
             )
-        if rest is not None:
-            self._logger.error("Exception occurred during processing of request from %s", self._address, exc_info=rest)
+        if errors is not None:
+            self._logger.error(
+                "Exception occurred during processing of request from %s", self._address, exc_info=errors
+            )
+        if no_errors is not None:
+            raise no_errors
 
-    def disconnection_hook_failed(self, exc: Exception) -> None:
-        """Logs what came out of ``on_disconnection()``."""
-        lost, rest = _split(exc, ConnectionError)
-        if lost is not None:
-            closed, lost = _split(lost, ClientClosedError)
-            if closed is not None:
-                self.handler_failed(closed, connections_break=False)
+    def disconnection_hook_failed(self, exc: _Error) -> None:
+        """Logs what came out of ``on_disconnection()``.
+
+        Raises:
+            BaseExceptionGroup: as `handler_failed` does.
+        """
+        connection_errors, rest = _split(exc, ConnectionError)
+        closed, lost = _split(connection_errors, ClientClosedError)
+        if closed is not None:
+            self.handler_failed(closed, connections_break=False)
         if lost is not None:
             self._logger.warning("ConnectionError raised in request_handler.on_disconnection()")
         if rest is not None:
             self.handler_failed(rest, connections_break=False)
 
 
-def _split(exc: Exception, kind: type[Exception]) -> tuple[Exception | None, Exception | None]:
+def _split(exc: _Error | None, kind: type[Exception]) -> tuple[Exception | None, _Error | None]:
     """Parts an exception, or a group of them, into what is of ``kind`` and what is not."""
-    if isinstance(exc, ExceptionGroup):
-        return cast("ExceptionGroup[Exception]", exc).split(kind)
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(kind)
     return (exc, None) if isinstance(exc, kind) else (None, exc)

@@ -122,17 +122,17 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         try:
             if not await self._greet(client):
                 return
-        except Exception as exc:
+        except (Exception, BaseExceptionGroup) as exc:
             errors.handler_failed(exc, connections_break=True)
             return
         try:
             await self._handle_requests(client)
-        except Exception as exc:
+        except (Exception, BaseExceptionGroup) as exc:
             errors.handler_failed(exc, connections_break=True)
         finally:
             try:
                 await self.handler.on_disconnection(client)
-            except Exception as exc:
+            except (Exception, BaseExceptionGroup) as exc:
                 errors.disconnection_hook_failed(exc)
 
     async def _greet(self, client: StreamClient[_RequestT, _ResponseT]) -> bool:
