@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
+import anyio
 import pytest
 
 from easynetwork.exceptions import ClientClosedError, DatagramProtocolParseError, UnsupportedOperation
@@ -546,6 +547,30 @@ async def test_a_shutdown_cancels_the_generators(serve: Serve, backend: MemoryBa
         assert await ask(peer, "x") == "x"
         await server.shutdown()
         assert ended == ["yes"]
+
+
+async def test_a_handler_that_refuses_to_be_cancelled_waits_for_no_datagram_when_nobody_receives(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    events: list[str] = []
+
+    async def handle(client: Client) -> Requests:
+        await client.send_packet((yield None))
+        try:
+            yield None
+        except backend.get_cancelled_exc_class():
+            events.append("cancelled")
+            with anyio.CancelScope(shield=True):
+                await quiet(backend)
+                yield None
+        finally:
+            events.append("ended")
+
+    async with serve(handle) as server:
+        assert await ask(peer, "x") == "x"
+        with backend.timeout(5):
+            await server.shutdown()
+    assert events == ["cancelled", "ended"]
 
 
 # bounds

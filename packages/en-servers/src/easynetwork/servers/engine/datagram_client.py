@@ -80,7 +80,7 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
     # what the handler asks for
 
     async def receive(self, wish: Any) -> _RequestT | Literal[EndOfStream.EOF]:
-        """Waits for the next datagram and reads it; `EOF` when no more will come, because the server was closed.
+        """Waits for the next datagram and reads it; `EOF` when no more will come, because the server was closed or shut down.
 
         Raises:
             What is to be thrown in at the ``yield``.
@@ -104,7 +104,7 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
 
     async def _wait_for_datagram(self, timeout: float | None) -> None:
         hub = self._hub
-        if hub.listener.is_closing():
+        if not hub.is_receiving:
             return
         backend = hub.backend
         self._arrival = arrival = backend.create_event()

@@ -62,6 +62,8 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
         self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
         self._attended = 0
+        self.is_receiving = True
+        """Whether datagrams may still arrive."""
         self.arrivals: set[IEvent] = set()
         """What the generators wait for that have asked for one more datagram."""
 
@@ -73,6 +75,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                 clients.start_soon(self._lead, lead)
                 await lead.given_up.wait()
         finally:
+            self.is_receiving = False
             for arrival in self.arrivals:
                 arrival.set()  # nothing will arrive, and they see why
 
