@@ -25,5 +25,5 @@ def test_an_interrupt_hides_no_other_error(other: BaseException) -> None:
 
 
 def test_what_is_no_group_passes() -> None:
-    with pytest.raises(ValueError), unwrapped_interrupts():
-        raise ValueError
+    with pytest.raises(ValueError, match="bare"), unwrapped_interrupts():
+        raise ValueError("bare")

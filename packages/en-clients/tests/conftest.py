@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -17,30 +16,26 @@ from typing import Any
 import pytest
 import trustme
 
-from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
+from easynetwork.lowlevel.testing.event_loops import installed_event_loops
 from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, DatagramProtocol, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
 
 PATIENCE = 10  # seconds until a peer that waits in vain fails its test
 
 
-def _loops() -> list[Any]:
-    loops: list[Any] = [pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio")]
-    try:
-        import uvloop
-    except ImportError:  # it has no wheels for every platform
-        return loops
-    return [*loops, pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop")]
+LOOPS = installed_event_loops()
 
 
-@pytest.fixture(params=_loops())
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Callable[[], asyncio.AbstractEventLoop]]]:
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def backend() -> AsyncIOBackend:
-    return AsyncIOBackend()
+def backend(anyio_backend: tuple[str, dict[str, Any]]) -> AsyncBackend:
+    return new_builtin_backend(anyio_backend[0])
 
 
 @pytest.fixture(params=[StreamProtocol, BufferedStreamProtocol])
