@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -220,6 +221,21 @@ async def test_cancellation_is_thrown_in_and_goes_on(backend: AsyncBackend) -> N
     assert events == ["cancelled", "cleaned up"]
 
 
+async def test_a_generator_that_ends_in_peace_after_a_cancellation_is_the_last(backend: AsyncBackend) -> None:
+    """If it has swallowed its caller's cancellation, the next one would do the same."""
+    started: list[bool] = []
+
+    async def turn() -> Turn:
+        started.append(True)
+        with contextlib.suppress(backend.get_cancelled_exc_class()):
+            yield
+
+    with backend.move_on_after(0):
+        assert await converse((turn() for _ in range(2)), lambda wish: backend.sleep_forever()) is Outcome.INTERRUPTED
+
+    assert started == [True]
+
+
 async def test_a_cancel_scope_may_be_open_around_a_yield(backend: AsyncBackend) -> None:
     events: list[Any] = []
 
@@ -234,7 +250,7 @@ async def test_a_cancel_scope_may_be_open_around_a_yield(backend: AsyncBackend) 
             await backend.sleep_forever()
         return "packet"
 
-    assert await drive(turn(), receive) is Outcome.DONE
+    assert await drive(turn(), receive) is Outcome.INTERRUPTED
     assert events == ["moved on", "packet"]
 
 

@@ -27,6 +27,7 @@ class Outcome(enum.Enum):
 
     SILENT = "ended before asking"
     DONE = "ended after asking"
+    INTERRUPTED = "ended in peace after a cancellation"
     EOF = "the peer will send no more"
 
 
@@ -36,7 +37,9 @@ async def converse(
 ) -> Outcome:
     """Drives one generator after the other to its end: ``receive(what it yielded)`` gives the packet to send in, `EOF`, or raises what is to be thrown in.
 
-    Goes on to the next generator only after `Outcome.DONE`. What leaves a generator leaves here. In every case all that were started have ended.
+    Goes on to the next generator only after `Outcome.DONE`. `Outcome.INTERRUPTED` leaves open whether a scope inside the generator was cancelled, or the
+    generator has swallowed what was meant for the caller; the next one would do the same, and so on. What leaves a generator leaves here. In every case
+    all that were started have ended.
     """
     loop_hooks = sys.get_asyncgen_hooks()
     for generator in generators:
@@ -50,10 +53,12 @@ async def converse(
             wish = await first_step
         except StopAsyncIteration:
             return Outcome.SILENT
+        interrupted = False
         while True:
             try:
                 packet = await receive(wish)
             except BaseException as exc:  # cancellation too: the generator is where the user's code waits
+                interrupted = interrupted or not isinstance(exc, Exception)
                 answer = generator.athrow(exc)
             else:
                 if packet is EOF:
@@ -64,6 +69,8 @@ async def converse(
                 wish = await answer
             except StopAsyncIteration:
                 break
+        if interrupted:
+            return Outcome.INTERRUPTED
     return Outcome.DONE
 
 

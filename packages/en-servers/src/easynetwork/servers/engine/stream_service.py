@@ -144,7 +144,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         return True
 
     async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
-        outcome = await converse(self._turns(client), client.receive)
+        turns = self._turns(client)
+        while (outcome := await converse(turns, client.receive)) is Outcome.INTERRUPTED:
+            await client.backend().coro_yield()  # ends a service that is cancelled, whatever its handler made of that
         if outcome is Outcome.SILENT and not client.has_sent:
             client.abort()  # refused; there is nothing that could get lost
 
