@@ -13,13 +13,18 @@ from anyio.abc import TaskGroup
 from easynetwork.servers.abc import AbstractAsyncNetworkServer
 
 
+async def start(server: AbstractAsyncNetworkServer, tasks: TaskGroup) -> None:
+    """Has a task of ``tasks`` serve, and returns when it does."""
+    is_up = anyio.Event()
+    tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
+    await is_up.wait()
+
+
 @asynccontextmanager
 async def running(server: AbstractAsyncNetworkServer) -> AsyncGenerator[TaskGroup]:
     """Serves while the block runs; gives the task group that does."""
     async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         try:
             yield tasks
         finally:

@@ -14,10 +14,13 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 from datagram_peers import SocketPeer, udp_peer, unix_peer, unix_stream_peer
-from running_server import running
+from loops import on_asyncio, on_trio
+from running_server import running, start
 
 from easynetwork.exceptions import BusyResourceError, ClientClosedError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy, UnixSocketAddress
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer, StringLineSerializer
@@ -190,9 +193,7 @@ async def test_a_server_may_serve_again_after_shutdown(kind: Kind) -> None:
     async with server:
         for _ in range(2):
             async with anyio.create_task_group() as tasks:
-                is_up = anyio.Event()
-                tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-                await is_up.wait()
+                await start(server, tasks)
                 with kind.peer(server) as peer:
                     assert await peer.ask("x") == "x"
                     await server.shutdown()
@@ -222,8 +223,8 @@ async def test_shutdown_may_be_called_by_many_and_without_need(kind: Kind) -> No
     await server.shutdown()
 
 
-async def test_shutdown_throws_the_cancellation_in_at_the_yield(kind: Kind) -> None:
-    thrown: list[str] = []
+async def test_shutdown_throws_the_cancellation_in_at_the_yield(kind: Kind, backend: AsyncBackend) -> None:
+    thrown: list[type[BaseException]] = []
 
     class Waiting(Echo):
         async def handle(self, client: Client) -> AsyncGenerator[None, str]:
@@ -232,7 +233,7 @@ async def test_shutdown_throws_the_cancellation_in_at_the_yield(kind: Kind) -> N
             try:
                 yield
             except BaseException as exc:
-                thrown.append(type(exc).__name__)
+                thrown.append(type(exc))
                 raise
 
     server = kind.server(Waiting())
@@ -241,7 +242,7 @@ async def test_shutdown_throws_the_cancellation_in_at_the_yield(kind: Kind) -> N
             assert await peer.ask("x") == "x"
             await server.shutdown()
 
-    assert thrown == ["CancelledError"]
+    assert thrown == [backend.get_cancelled_exc_class()]
 
 
 async def test_shutdown_by_a_handler_ends_the_server(kind: Kind) -> None:
@@ -252,9 +253,7 @@ async def test_shutdown_by_a_handler_ends_the_server(kind: Kind) -> None:
 
     server = kind.server(Quitting())
     async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         with kind.peer(server) as peer:
             peer.send("quit")
             with anyio.fail_after(10):
@@ -279,9 +278,7 @@ async def test_closing_ends_the_service_when_the_last_client_is_done(kind: Kind)
 
     server = kind.server(Closing())
     async with anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         with kind.peer(server) as peer:
             assert await peer.ask("x") == "x"
     # serve_forever() has returned
@@ -345,6 +342,7 @@ async def test_service_init_gets_a_weak_reference(kind: Kind) -> None:
         proxies[0].get_addresses()
 
 
+@on_asyncio
 async def test_a_server_in_an_asyncio_task_ends_with_the_task(kind: Kind) -> None:
     server = kind.server()
 
@@ -359,6 +357,23 @@ async def test_a_server_in_an_asyncio_task_ends_with_the_task(kind: Kind) -> Non
     assert task.cancelled()
 
 
+@on_trio
+async def test_a_server_in_a_trio_scope_ends_with_the_scope(kind: Kind) -> None:
+    server = kind.server()
+
+    async with server, trio.open_nursery() as nursery:
+        is_up = trio.Event()
+        nursery.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
+        await is_up.wait()
+        with kind.peer(server) as peer:
+            assert await peer.ask("x") == "x"
+        nursery.cancel_scope.cancel()
+
+    assert nursery.cancel_scope.cancelled_caught
+    assert not server.is_listening()
+
+
+@on_asyncio  # trio cancels scopes, and those of a handler are its own affair
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_handler_that_cancels_its_own_task_does_not_stop_the_server(
     kind: Kind, waits: bool, caplog: pytest.LogCaptureFixture

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import logging
 import socket
@@ -14,7 +13,8 @@ from typing import Any
 
 import anyio
 import pytest
-from running_server import running
+from loops import on_asyncio
+from running_server import running, start
 from tcp_peers import connected, line_protocol, line_server, serving
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
@@ -91,9 +91,7 @@ async def test_a_server_may_serve_again_after_shutdown() -> None:
     async with server:
         for _ in range(2):
             async with anyio.create_task_group() as tasks:
-                is_up = anyio.Event()
-                tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-                await is_up.wait()
+                await start(server, tasks)
                 async with connected(server) as peer:
                     assert await peer.ask("x") == "x"
                     await server.shutdown()
@@ -121,9 +119,7 @@ async def test_shutdown_by_a_handler_ends_the_server() -> None:
 
     server = line_server(Quitting())
     async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         async with connected(server) as peer:
             await peer.send("quit")
             assert await peer.is_closed()
@@ -133,16 +129,14 @@ async def test_closing_leaves_connected_clients_until_they_are_done() -> None:
     server = line_server(Echo())
 
     async with anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         port = server.get_addresses()[0].port
         async with connected(server) as peer:
             assert await peer.ask("before") == "before"
             await server.server_close()
             assert not server.is_listening()
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", port)
+                socket.create_connection(("127.0.0.1", port))
             assert await peer.ask("after") == "after"
     # serve_forever() has returned, because the last client is gone
 
@@ -157,9 +151,7 @@ async def test_closing_by_a_handler_is_closing() -> None:
 
     server = line_server(Closing())
     async with anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         async with connected(server) as peer:
             assert await peer.ask("x") == "x"
 
@@ -242,9 +234,7 @@ async def test_cancelling_serve_forever_ends_its_clients() -> None:
     server = line_server(Echo())
 
     async with server, anyio.create_task_group() as tasks:
-        is_up = anyio.Event()
-        tasks.start_soon(functools.partial(server.serve_forever, is_up_event=is_up))
-        await is_up.wait()
+        await start(server, tasks)
         async with connected(server) as peer:
             await peer.ask("x")
             tasks.cancel_scope.cancel()
@@ -252,6 +242,7 @@ async def test_cancelling_serve_forever_ends_its_clients() -> None:
                 assert await peer.is_closed()
 
 
+@on_asyncio
 async def test_a_server_in_an_asyncio_task_ends_with_the_task() -> None:
     server = line_server(Echo())
 
@@ -483,9 +474,10 @@ def test_without_an_event_loop_a_backend_must_be_named() -> None:
         line_server(Echo())
 
 
-def test_bootstrap_runs_a_whole_program() -> None:
+@pytest.mark.parametrize("name", ["asyncio", "trio"])
+def test_bootstrap_runs_a_whole_program(name: str) -> None:
     async def program() -> str:
         async with serving(Echo()) as (_, peer):
             return await peer.ask("hello")
 
-    assert new_builtin_backend("asyncio").bootstrap(program) == "hello"
+    assert new_builtin_backend(name).bootstrap(program) == "hello"

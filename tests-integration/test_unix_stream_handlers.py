@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-import asyncio
 import contextlib
 import contextvars
 import itertools
@@ -149,30 +148,18 @@ async def test_a_bad_frame_is_thrown_in_and_reading_goes_on(path: Path, protocol
 
 
 @in_event_loop
-async def test_cancellation_and_timeouts(path: Path) -> None:
+async def test_a_packet_that_does_not_come_in_time_is_a_timeout_at_the_yield(path: Path) -> None:
     class Impatient(Handler):
         async def handle(self, client: Client) -> AsyncGenerator[Any, str]:
-            for form in ("RecvParams", "asyncio", "anyio", "backend"):
-                try:
-                    match form:
-                        case "RecvParams":
-                            yield RecvParams(timeout=0.02)
-                        case "asyncio":
-                            async with asyncio.timeout(0.02):
-                                yield
-                        case "anyio":
-                            with anyio.fail_after(0.02):
-                                yield
-                        case _:
-                            with client.backend().timeout(0.02):
-                                yield
-                except TimeoutError:
-                    await client.send_packet("timed out")
+            try:
+                yield RecvParams(timeout=0.02)
+            except TimeoutError:
+                await client.send_packet("timed out")
             request = yield
             await client.send_packet(request)
 
     async with serving(path, Impatient()) as (_, peer):
-        assert [await peer.receive() for _ in range(4)] == ["timed out"] * 4
+        assert await peer.receive() == "timed out"
         assert await peer.ask("x") == "x"
 
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stream servers of both transports, for what is one rule on TCP and on Unix sockets, and plain sockets that talk to them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagram_peers import LineSocketPeer, unix_stream_peer
+from running_server import running
+
+from easynetwork.protocol import StreamProtocol
+from easynetwork.serializers import StringLineSerializer
+from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
+from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
+from easynetwork.servers.handlers import AsyncStreamRequestHandler
+
+StreamServer = AsyncTCPNetworkServer[str, str] | AsyncUnixStreamServer[str, str]
+
+
+@contextmanager
+def peer_of(server: StreamServer) -> Generator[LineSocketPeer]:
+    """A connection to a server of either kind."""
+    if isinstance(server, AsyncUnixStreamServer):
+        with unix_stream_peer(server) as peer:
+            yield peer
+    else:
+        with socket.create_connection(server.get_addresses()[0].for_connection()) as sock:
+            yield LineSocketPeer(sock)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Makes servers of one kind, whose packets are lines."""
+
+    name: str
+    folder: Path
+
+    def server(self, handler: AsyncStreamRequestHandler[str, str]) -> StreamServer:
+        protocol = StreamProtocol(StringLineSerializer())
+        if self.name == "tcp":
+            return AsyncTCPNetworkServer("127.0.0.1", 0, protocol, handler)
+        return AsyncUnixStreamServer(self.folder / "server.sock", protocol, handler)
+
+    @asynccontextmanager
+    async def serving(
+        self, handler: AsyncStreamRequestHandler[str, str]
+    ) -> AsyncGenerator[tuple[StreamServer, LineSocketPeer]]:
+        """A running server with one peer."""
+        server: Any = self.server(handler)
+        async with running(server):
+            with peer_of(server) as peer:
+                yield server, peer
