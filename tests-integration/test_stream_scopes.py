@@ -218,6 +218,7 @@ async def test_a_scope_may_be_open_over_several_packets(
         for _ in range(2):
             assert [await peer.ask("one"), await peer.ask("two"), await peer.ask("cut")] == ["one", "two", "cut"]
             assert await peer.receive() == "the scope was cut"
+        assert await peer.ask("x") == "x"
 
     cancelled = backend.get_cancelled_exc_class().__name__
     assert handler.events == [cancelled] * 3 + ["on_disconnection"]  # two by scopes, and the shutdown
