@@ -13,6 +13,7 @@ import trustme
 from easynetwork.exceptions import TruncatedStreamError, TypedAttributeLookupError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, TLSAttribute, get_socket_linger
+from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.streams import SocketStream
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.testing import check_byte_stream, check_stream_listener
@@ -171,7 +172,7 @@ async def test_a_reset_is_a_connection_error(pair: tuple[ByteStream, ByteStream]
         await server.receive(100)
 
 
-async def test_linger_is_zero_only_after_an_abort(backend: AsyncBackend) -> None:
+async def test_linger_is_zero_only_after_an_abort(backend: SocketBackend) -> None:
     closed: list[tuple[int, int]] = []
 
     class Spy(socket.socket):

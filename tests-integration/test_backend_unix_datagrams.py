@@ -19,6 +19,7 @@ from easynetwork.lowlevel.datagrams import (
     DatagramListener,
 )
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
+from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.datagrams import SocketDatagramEndpoint, SocketDatagramListener
 from easynetwork.lowlevel.testing import check_control_datagrams, check_datagram_endpoint, check_datagram_listener
 
@@ -152,7 +153,7 @@ async def test_mode_is_that_of_the_file(backend: AsyncBackend, place: Place) -> 
     await listener.aclose()
 
 
-async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: AsyncBackend, place: Place) -> None:
+async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: SocketBackend, place: Place) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
     endpoint = SocketDatagramEndpoint(backend, ours, send_timeout=0.1)
