@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import logging
@@ -17,16 +16,19 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
+from datagram_loop_snippets import (
+    NumberYieldedRequestHandler,
+    Patient,
+    ServiceInitialization,
+    service_handlers,
+    timeout_handlers,
+)
 from datagram_peers import SocketPeer, udp_peer
 from datagram_snippets import (
-    SERVICE_HANDLERS,
-    TIMEOUT_HANDLERS,
     ErrorHandlingInRequestHandler,
     MinimumRequestHandler,
     MultipleYieldInRequestHandler,
     MyRequestHandler,
-    NumberYieldedRequestHandler,
-    Patient,
     Request,
     Response,
     ServerProtocol,
@@ -230,7 +232,7 @@ async def test_having_multiple_yield_statements() -> None:
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+@timeout_handlers
 async def test_cancellation_and_timeouts(kind: type[Patient]) -> None:
     async with serving(kind(delay=0.03)) as (_, peer):
         for _ in range(2):
@@ -239,7 +241,7 @@ async def test_cancellation_and_timeouts(kind: type[Patient]) -> None:
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+@timeout_handlers
 async def test_cancellation_and_timeouts_with_a_datagram_in_time(kind: type[Patient]) -> None:
     async with serving(kind(delay=30)) as (_, peer):
         assert await peer.ask("first") == "first"
@@ -360,8 +362,8 @@ async def test_control_messages_are_not_for_udp() -> None:
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", SERVICE_HANDLERS)
-async def test_service_initialization(kind: type[Any], capsys: pytest.CaptureFixture[str]) -> None:
+@service_handlers
+async def test_service_initialization(kind: type[ServiceInitialization], capsys: pytest.CaptureFixture[str]) -> None:
     handler = kind()
 
     async with serving(handler) as (_, peer):
@@ -476,7 +478,7 @@ async def test_the_context_of_service_init_is_copied_for_each_generator() -> Non
             request = yield
             before = who.get()
             who.set(request.text)
-            await asyncio.sleep(0)  # another generator runs meanwhile
+            await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
     async with serving(Remembering()) as (server, peer):

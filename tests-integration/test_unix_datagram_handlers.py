@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import array
-import asyncio
 import contextlib
 import contextvars
 import logging
@@ -19,16 +18,19 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
+from datagram_loop_snippets import (
+    NumberYieldedRequestHandler,
+    Patient,
+    ServiceInitialization,
+    service_handlers,
+    timeout_handlers,
+)
 from datagram_peers import Pipe, SocketPeer, name_of, unix_peer, write_and_close
 from datagram_snippets import (
-    SERVICE_HANDLERS,
-    TIMEOUT_HANDLERS,
     ErrorHandlingInRequestHandler,
     MinimumRequestHandler,
     MultipleYieldInRequestHandler,
     MyRequestHandler,
-    NumberYieldedRequestHandler,
-    Patient,
     Request,
     Response,
     ServerProtocol,
@@ -172,7 +174,7 @@ async def test_having_multiple_yield_statements(path: Path) -> None:
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+@timeout_handlers
 async def test_cancellation_and_timeouts(path: Path, kind: type[Patient]) -> None:
     async with serving(path, kind(delay=0.03)) as (_, peer):
         for _ in range(2):
@@ -181,7 +183,7 @@ async def test_cancellation_and_timeouts(path: Path, kind: type[Patient]) -> Non
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", TIMEOUT_HANDLERS)
+@timeout_handlers
 async def test_cancellation_and_timeouts_with_a_datagram_in_time(path: Path, kind: type[Patient]) -> None:
     async with serving(path, kind(delay=30)) as (_, peer):
         assert await peer.ask("first") == "first"
@@ -342,8 +344,10 @@ async def test_client_metadata(path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", SERVICE_HANDLERS)
-async def test_service_initialization(path: Path, kind: type[Any], capsys: pytest.CaptureFixture[str]) -> None:
+@service_handlers
+async def test_service_initialization(
+    path: Path, kind: type[ServiceInitialization], capsys: pytest.CaptureFixture[str]
+) -> None:
     handler = kind()
 
     async with serving(path, handler) as (_, peer):
@@ -441,7 +445,7 @@ async def test_the_context_of_service_init_is_copied_for_each_generator(path: Pa
             request = yield
             before = who.get()
             who.set(request.text)
-            await asyncio.sleep(0)  # another generator runs meanwhile
+            await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
     async with serving(path, Remembering()) as (server, peer):
