@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+"""How programs run on asyncio, beyond what the suite of all backends asks for."""
+
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 import pytest
@@ -26,10 +27,6 @@ def test_the_entry_point_leads_here() -> None:
     assert isinstance(new_builtin_backend("asyncio"), AsyncIOBackend)
 
 
-def test_bootstrap_runs_a_program(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
-    assert backend.bootstrap(add, 1, 2, runner_options=runner_options) == 3
-
-
 def test_bootstrap_needs_no_options(backend: AsyncBackend) -> None:
     assert backend.bootstrap(add, 1, 2) == 3
 
@@ -50,41 +47,6 @@ def test_the_running_loop_finds_its_backend(backend: AsyncBackend, runner_option
         return ensure_backend(None)
 
     assert backend.bootstrap(main, runner_options=runner_options) is new_builtin_backend("asyncio")
-
-
-def test_programs_do_not_nest(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
-    async def main() -> None:
-        with pytest.raises(RuntimeError, match="running"):
-            backend.bootstrap(add, 1, 2, runner_options=runner_options)
-
-    backend.bootstrap(main, runner_options=runner_options)
-
-
-def test_the_program_s_error_comes_out_as_it_is(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
-    async def main() -> None:
-        raise ValueError("mine")
-
-    with pytest.raises(ValueError, match="mine"):
-        backend.bootstrap(main, runner_options=runner_options)
-
-
-def test_ctrl_c_cancels_the_program(backend: AsyncBackend, runner_options: dict[str, Any]) -> None:
-    ended: list[str] = []
-
-    async def main() -> None:
-        try:
-            async with backend.create_task_group() as group:
-                await group.start(backend.sleep_forever)
-                signal.raise_signal(signal.SIGINT)
-                await backend.sleep_forever()
-        except asyncio.CancelledError:
-            ended.append("in order")
-            raise
-
-    with pytest.raises(KeyboardInterrupt):
-        backend.bootstrap(main, runner_options=runner_options)
-
-    assert ended == ["in order"]
 
 
 def closed(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:

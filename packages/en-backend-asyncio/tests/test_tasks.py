@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.testing import check_tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -18,10 +17,6 @@ pytestmark = pytest.mark.anyio
 async def until_idle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
-
-
-async def test_the_backend_passes_the_examination(backend: AsyncBackend) -> None:
-    await check_tasks(backend)
 
 
 async def test_the_current_task_is_asyncio_s(backend: AsyncBackend) -> None:

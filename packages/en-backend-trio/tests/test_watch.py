@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from easynetwork.backends.trio.watch import TrioSocketWatch
+from easynetwork.exceptions import BusyResourceError
+
+pytestmark = pytest.mark.anyio
+
+SocketPair = tuple[socket.socket, socket.socket]
+Wait = Callable[[], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def sockets() -> Iterator[SocketPair]:
+    """Two connected ones: the first has nothing to read, and no room to write."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        yield ours, theirs
+
+
+@pytest.fixture
+def watch(sockets: SocketPair) -> TrioSocketWatch:
+    return TrioSocketWatch(sockets[0].fileno())
+
+
+@pytest.fixture(params=["readable", "writable"])
+def wait(watch: TrioSocketWatch, request: pytest.FixtureRequest) -> Wait:
+    """Either way of waiting."""
+    return getattr(watch, request.param)  # type: ignore[no-any-return]
+
+
+def make_ready(theirs: socket.socket) -> None:
+    """Lets both waits end."""
+    theirs.send(b"x")
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            theirs.recv(65536)
+
+
+async def test_a_wait_ends_when_the_socket_is_ready(wait: Wait, sockets: SocketPair) -> None:
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        make_ready(sockets[1])
+
+    await wait()
+
+
+async def test_a_second_task_of_the_same_kind_is_refused(wait: Wait, sockets: SocketPair) -> None:
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(BusyResourceError):
+            await wait()
+        make_ready(sockets[1])
+
+
+async def test_a_reader_and_a_writer_wait_at_a_time(watch: TrioSocketWatch, sockets: SocketPair) -> None:
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(watch.readable)
+        tasks.start_soon(watch.writable)
+        await trio.testing.wait_all_tasks_blocked()
+        make_ready(sockets[1])
+
+
+async def test_it_tells_whether_somebody_reads(watch: TrioSocketWatch, sockets: SocketPair) -> None:
+    assert not watch.has_reader
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(watch.readable)
+        tasks.start_soon(watch.writable)
+        await trio.testing.wait_all_tasks_blocked()
+        assert watch.has_reader
+        make_ready(sockets[1])
+
+    assert not watch.has_reader
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 0.01])
+async def test_a_deadline_is_a_timeout_error(watch: TrioSocketWatch, seconds: float) -> None:
+    deadline = trio.current_time() + seconds
+
+    with pytest.raises(TimeoutError):
+        await watch.readable(deadline)
+
+    assert trio.current_time() >= deadline
+    assert not watch.has_reader
+
+
+async def test_a_wait_in_time_does_not_mind_its_deadline(watch: TrioSocketWatch, sockets: SocketPair) -> None:
+    make_ready(sockets[1])
+
+    await watch.readable(trio.current_time() + 60)
+
+
+async def test_a_cancelled_wait_leaves_room_for_the_next(wait: Wait, sockets: SocketPair) -> None:
+    with trio.move_on_after(0.01) as scope:
+        await wait()
+    make_ready(sockets[1])
+    await wait()
+
+    assert scope.cancelled_caught
+
+
+async def test_a_cancellation_from_outside_is_no_timeout(watch: TrioSocketWatch) -> None:
+    with trio.move_on_after(0.01) as scope:
+        await watch.readable(trio.current_time() + 60)
+
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("deadline", [None, 60])
+async def test_stop_wakes_everybody_with_the_given_error(watch: TrioSocketWatch, deadline: float | None) -> None:
+    caught: list[Exception] = []
+
+    async def expect_error(wait: Wait) -> None:
+        with pytest.raises(LookupError) as error:
+            await wait()
+        caught.append(error.value)
+
+    until = None if deadline is None else trio.current_time() + deadline
+    error = LookupError("closed")
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(expect_error, lambda: watch.readable(until))
+        tasks.start_soon(expect_error, watch.writable)
+        await trio.testing.wait_all_tasks_blocked()
+        watch.stop(error)
+        watch.stop(ValueError("too late"))
+
+    assert caught == [error, error]
+    assert not watch.has_reader
+
+
+async def test_stop_with_nobody_waiting_does_nothing(watch: TrioSocketWatch) -> None:
+    watch.stop(LookupError("closed"))
+    watch.stop(LookupError("closed"))
+
+    assert not watch.has_reader
