@@ -6,15 +6,19 @@ A request is a word and a number. What the server tells about itself it tells as
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import os
 import resource
 import ssl
 import sys
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import anyio
+from running_server import running
+
+from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 from easynetwork.lowlevel.request_handler import RecvParams
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -50,7 +54,7 @@ class Handler(AsyncStreamRequestHandler[str, str]):
         await client.send_packet(text)
 
     async def do_slow(self, client: AsyncStreamClient[str], text: str) -> None:
-        await asyncio.sleep(0.01)
+        await client.backend().sleep(0.01)
         await client.send_packet(text)
 
     async def do_limit(self, client: AsyncStreamClient[str], text: str) -> None:
@@ -73,11 +77,8 @@ class Handler(AsyncStreamRequestHandler[str, str]):
 
     async def do_cut(self, client: AsyncStreamClient[str], size: str) -> None:
         """Sends a packet that is cancelled half-way, then another."""
-        try:
-            async with asyncio.timeout(0.1):
-                await client.send_packet("x" * int(size))
-        except TimeoutError:
-            pass
+        with client.backend().move_on_after(0.1):
+            await client.send_packet("x" * int(size))
         try:
             await client.send_packet("after the cut")
         except Exception as exc:
@@ -91,9 +92,16 @@ class Handler(AsyncStreamRequestHandler[str, str]):
             "disconnected": self.disconnected,
             "handled": self.handled,
             "cut": self.cut,
-            "tasks": len(asyncio.all_tasks()),
+            "tasks": len(anyio.get_running_tasks()),
         }
         await client.send_packet(json.dumps(stats))
+
+
+async def wait_for_end_of_input() -> None:
+    while True:
+        await anyio.wait_readable(sys.stdin)
+        if not os.read(sys.stdin.fileno(), 100):
+            return
 
 
 async def serve(options: dict[str, Any]) -> None:
@@ -104,29 +112,21 @@ async def serve(options: dict[str, Any]) -> None:
         context.load_cert_chain(certificate)
         options["ssl"] = context
     protocol = StreamProtocol(StringLineSerializer(limit=options.pop("limit", 65536)))
-    loop = asyncio.get_running_loop()
-    async with AsyncTCPNetworkServer("127.0.0.1", 0, protocol, Handler(), **options) as server:
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        async with asyncio.TaskGroup() as tasks:
-            is_up = asyncio.Event()
-            serving = tasks.create_task(server.serve_forever(is_up_event=is_up))
-            await is_up.wait()
-            print(server.get_addresses()[0].port, flush=True)
-            await reader.read()
-            await server.shutdown()
-            await serving
+    server = AsyncTCPNetworkServer("127.0.0.1", 0, protocol, Handler(), **options)
+    async with running(server):
+        print(server.get_addresses()[0].port, flush=True)
+        await wait_for_end_of_input()
 
 
 def main(loop: str, options: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    factory = None
+    runner_options = {}
     if loop == "uvloop":
         import uvloop
 
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(json.loads(options)))
+        runner_options["loop_factory"] = uvloop.new_event_loop
+    backend = new_builtin_backend("trio" if loop == "trio" else "asyncio")
+    backend.bootstrap(serve, json.loads(options), runner_options=runner_options)
 
 
 if __name__ == "__main__":

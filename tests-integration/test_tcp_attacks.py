@@ -7,6 +7,7 @@ Time limits here are the promised ones, or a scaled-down case of them; a machine
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import select
 import socket
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 import trustme
 from attacked_process import MEGABYTE, SLACK, AttackedProcess, starting, wait_until
+from loops import LOOPS
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads the process table of Linux"),
@@ -53,11 +55,9 @@ class Server:
             return json.loads(ask(sock, "stats"))  # type: ignore[no-any-return]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=list(LOOPS))
 def start(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
     """Starts servers; at the end they must stop in order, in time."""
-    if request.param == "uvloop":
-        pytest.importorskip("uvloop", reason="it has no wheels for every platform")
     with starting("attack_server.py", request.param) as start:
 
         def start_server(**options: Any) -> Server:
@@ -121,26 +121,29 @@ def test_peers_that_do_not_read_cost_nothing(start: Callable[..., Server]) -> No
         assert slowest <= 0.02 * SLACK
 
 
-@pytest.mark.parametrize("receive_buffer", [8192, None])
-@pytest.mark.parametrize("size", [100_000, 2_000_000])
 @pytest.mark.parametrize("ending", ["big", "raise", "close"])
-def test_the_tail_of_a_reply_arrives(
-    start: Callable[..., Server], ending: str, size: int, receive_buffer: int | None
-) -> None:
+def test_the_tail_of_a_reply_arrives(start: Callable[..., Server], ending: str) -> None:
     server = start(limit=4_000_000)
-    with server.connect(receive_buffer) as sock:
-        sock.sendall(f"{ending} {size}\n".encode() + b"echo something that is not read after an error\n" * 100)
-        if ending == "big":
-            sock.shutdown(socket.SHUT_WR)
-        select.select([], [], [], 0.4)  # a late reader
+    with contextlib.ExitStack() as stack:
+        readers: list[tuple[socket.socket, int]] = []
+        for size, receive_buffer in itertools.product((100_000, 2_000_000), (8192, None)):
+            sock = stack.enter_context(server.connect(receive_buffer))
+            sock.sendall(f"{ending} {size}\n".encode() + b"echo something that is not read after an error\n" * 100)
+            if ending == "big":
+                sock.shutdown(socket.SHUT_WR)
+            readers.append((sock, size))
+        select.select([], [], [], 0.4)  # they are late
 
-        received = b""
-        with contextlib.suppress(ConnectionResetError):  # what we sent in vain may be answered so, after the last byte
-            while more := sock.recv(65536):
-                received += more
-        assert received.startswith(b"x" * size + b"\n")
-        if ending == "big":
-            assert received.count(b"\n") == 101
+        for sock, size in readers:
+            received = bytearray()
+            with contextlib.suppress(
+                ConnectionResetError
+            ):  # what we sent in vain may be answered so, after the last byte
+                while more := sock.recv(65536):
+                    received += more
+            assert received.startswith(b"x" * size + b"\n")
+            if ending == "big":
+                assert received.count(b"\n") == 101
 
 
 def test_a_dripping_peer_meets_its_time_limit(start: Callable[..., Server]) -> None:
