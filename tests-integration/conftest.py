@@ -21,6 +21,8 @@ from loops import LOOPS
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
+collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
+
 
 @pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:

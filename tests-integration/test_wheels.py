@@ -5,24 +5,12 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from wslib.distributions import write_constraints
-from wslib.uvtool import Uv, find_uv
-from wslib.workspace import Member, Workspace
-
-ROOT = Path(__file__).parents[1]
-WORKSPACE = Workspace(ROOT)
-ADVICE = "see the output of uv above"
+from clean_environments import CleanEnvironment, Wheels, build_wheels, closure, serving
 
 pytestmark = pytest.mark.timeout(300)  # builds the wheels, and asks the package index for what they need
 
@@ -30,10 +18,11 @@ ALONE = ("en-protocol", "en-ancillary", "en-servers-tcp", "en-servers-udp", "en-
 
 IMPORT_EVERYTHING = """
 import importlib, importlib.metadata, json
+needs_pytest = {"easynetwork.lowlevel.testing.backend_suite"}
 ours = [d for d in importlib.metadata.distributions() if d.name.startswith("en-")]
 modules = [file.with_suffix("") for d in ours for file in d.files if file.suffix == ".py"]
 names = [".".join(m.parent.parts if m.name == "__init__" else m.parts) for m in modules]
-print(json.dumps([importlib.import_module(name).__file__ for name in names]))
+print(json.dumps([importlib.import_module(name).__file__ for name in names if name not in needs_pytest]))
 """
 
 PARSE = """
@@ -120,49 +109,36 @@ SERVE_UNIX = (
 )
 
 
-@dataclass
-class CleanEnvironment:
-    """A virtual environment outside of the workspace."""
+SERVE_ON_TRIO = """
+import sys, trio
+from easynetwork.protocol import DatagramProtocol
+from easynetwork.serializers import JSONSerializer
+from easynetwork.servers import AsyncUDPNetworkServer
+from easynetwork.servers.handlers import AsyncDatagramRequestHandler
 
-    python: Path
-    uv: Uv
+class Echo(AsyncDatagramRequestHandler):
+    async def handle(self, client):
+        await client.send_packet([(yield), type(client.backend()).__name__])
 
-    def run(self, script: str) -> str:
-        """Runs a script that sees nothing but this environment, and returns what it prints."""
-        result = subprocess.run([self.python, "-I", "-c", script], capture_output=True, text=True, check=False)
+async def main():
+    async with AsyncUDPNetworkServer("127.0.0.1", 0, DatagramProtocol(JSONSerializer()), Echo()) as server:
+        async with trio.open_nursery() as tasks:
+            is_up = trio.Event()
+            tasks.start_soon(lambda: server.serve_forever(is_up_event=is_up))
+            await is_up.wait()
+            unwanted = {"easynetwork.lowlevel.tls", "easynetwork.backends.asyncio"} & set(sys.modules)
+            print(server.get_addresses()[0].port, *unwanted, flush=True)
 
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-    def installed(self) -> set[str]:
-        listing = self.uv.capture("pip", "list", "--format", "json", "--python", self.python).stdout
-        return {package["name"] for package in json.loads(listing)}
-
-
-@dataclass
-class Wheels:
-    """Built wheels and the constraints that pin their names to them."""
-
-    constraints: Path
-    uv: Uv
-
-    def install(self, name: str, folder: Path) -> CleanEnvironment:
-        python = folder / "bin" / "python"
-        self.uv.run("venv", "--quiet", "--python", sys.executable, folder, advice=ADVICE)
-        words = ("pip", "install", "--quiet", "--no-sources", "--constraints", self.constraints, "--python", python)
-        self.uv.run(*words, name, advice=ADVICE)
-        return CleanEnvironment(python, self.uv)
+try:
+    trio.run(main)
+except* KeyboardInterrupt:
+    pass
+"""
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
-    folder = tmp_path_factory.mktemp("wheels")
-    uv = find_uv(ROOT)
-    for name in sorted(set[str]().union(*map(closure, ALONE))):
-        words = ("build", "--quiet", "--wheel", "--no-sources", "--package", name, "--out-dir", folder)
-        uv.run(*words, advice=ADVICE)
-    write_constraints(folder / "constraints.txt", sorted(folder.glob("*.whl")))
-    return Wheels(folder / "constraints.txt", uv)
+    return build_wheels(tmp_path_factory.getbasetemp() / "wheels")
 
 
 @pytest.fixture(scope="session")
@@ -171,19 +147,9 @@ def alone(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
     @functools.cache
     def install(name: str) -> CleanEnvironment:
-        return wheels.install(name, tmp_path_factory.mktemp(name))
+        return wheels.install(tmp_path_factory.mktemp(name), name)
 
     return install
-
-
-def closure(name: str) -> set[str]:
-    """Returns the distributions of ours that ``name`` brings along, itself included."""
-    siblings = set(siblings_of(WORKSPACE.members[name]))
-    return {name}.union(*(closure(sibling) for sibling in siblings))
-
-
-def siblings_of(member: Member) -> Iterator[str]:
-    return (requirement.name for requirement in member.dependencies if requirement.name in WORKSPACE.members)
 
 
 @pytest.mark.parametrize("name", ["en-protocol", "en-ancillary"])
@@ -256,20 +222,20 @@ def test_installed_servers_unix_answer_datagrams(alone: Callable[[str], CleanEnv
         assert client.recv(100) == b"42"
 
 
-@contextmanager
-def serving(environment: CleanEnvironment, script: str) -> Generator[str]:
-    """Runs a server, gives the line that it prints when it is up, and ends it as Ctrl-C does."""
-    words: list[str | Path] = [environment.python, "-I", "-c", script]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            where = server.stdout.readline().rstrip("\n")
-            assert where, server.communicate()[1]
-            yield where
-            server.send_signal(signal.SIGINT)
-            _, errors = server.communicate(timeout=10)
-        finally:
-            server.kill()
+def test_the_extra_trio_brings_its_backend(alone: Callable[[str], CleanEnvironment]) -> None:
+    installed = alone("en-servers-udp[trio]").installed()
 
-    assert server.returncode == 0
-    assert errors == ""
+    assert {name for name in installed if name.startswith("en-")} == closure("en-servers-udp") | {"en-backend-trio"}
+    assert "trio" in installed
+
+
+def test_installed_servers_udp_serve_where_trio_is_running(alone: Callable[[str], CleanEnvironment]) -> None:
+    with (
+        serving(alone("en-servers-udp[trio]"), SERVE_ON_TRIO) as port,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(10)
+        client.connect(("127.0.0.1", int(port)))
+        client.send(b'"echo"')
+
+        assert client.recv(100) == b'["echo","TrioBackend"]'

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backend for easynetwork that is as short as it can be: asyncio, with a future for each wait."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar, TypeVarTuple
+
+from easynetwork.exceptions import BusyResourceError
+from easynetwork.lowlevel.api_async.backend.utils import refuse_nested_event_loop
+from easynetwork.lowlevel.socket_transports import SocketBackend, SocketWatch
+
+__all__ = ("ExampleBackend",)
+
+Args = TypeVarTuple("Args")
+T = TypeVar("T")
+
+
+class ExampleBackend(SocketBackend):
+    """How programs run, and how sockets are watched; tasks and time come from anyio, transports from `SocketBackend`."""
+
+    def bootstrap(
+        self,
+        coro_func: Callable[[*Args], Coroutine[Any, Any, T]],
+        *args: *Args,
+        runner_options: Mapping[str, Any] | None = None,
+    ) -> T:
+        refuse_nested_event_loop()
+        with asyncio.Runner(**(runner_options or {})) as runner:
+            return runner.run(coro_func(*args))
+
+    def watch_socket(self, socket: socket.socket) -> SocketWatch:
+        loop, fd = asyncio.get_running_loop(), socket.fileno()
+        return ExampleWatch(
+            _Readiness(lambda wake: loop.add_reader(fd, wake), lambda: loop.remove_reader(fd)),
+            _Readiness(lambda wake: loop.add_writer(fd, wake), lambda: loop.remove_writer(fd)),
+        )
+
+
+class ExampleWatch(SocketWatch):
+    """Tells one reader and one writer when their socket is ready."""
+
+    def __init__(self, input: _Readiness, output: _Readiness) -> None:
+        self._input = input
+        self._output = output
+
+    async def readable(self, deadline: float | None = None) -> None:
+        async with asyncio.timeout_at(deadline):
+            await self._input.wait()
+
+    async def writable(self) -> None:
+        await self._output.wait()
+
+    @property
+    def has_reader(self) -> bool:
+        return self._input.is_waited_for
+
+    def stop(self, error: Exception) -> None:
+        self._input.end_wait(error)
+        self._output.end_wait(error)
+
+
+class _Readiness:
+    """What one task at a time waits for."""
+
+    def __init__(self, watch: Callable[[Callable[[], None]], None], unwatch: Callable[[], object]) -> None:
+        self._watch = watch
+        self._unwatch = unwatch
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def is_waited_for(self) -> bool:
+        return self._waiting is not None
+
+    async def wait(self) -> None:
+        if self._waiting is not None:
+            raise BusyResourceError("another task waits for this socket already")
+        self._waiting = waiting = asyncio.get_running_loop().create_future()
+        self._watch(self.end_wait)
+        try:
+            await waiting
+        finally:
+            if self._waiting is waiting:  # it was cancelled
+                self.end_wait()
+
+    def end_wait(self, error: Exception | None = None) -> None:
+        # The watch ends here and not in the task, which runs later, when the descriptor may already belong to another socket.
+        if self._waiting is None:
+            return
+        waiting, self._waiting = self._waiting, None
+        self._unwatch()
+        if waiting.done():
+            return
+        if error is None:
+            waiting.set_result(None)
+        else:
+            waiting.set_exception(error)
