@@ -181,3 +181,10 @@ class MultipleYieldInRequestHandler(AsyncDatagramRequestHandler[Request, Respons
             ...
 
             await client.send_packet(Response(f"additional {additional_data.text}"))
+
+
+def written_for(framework: str, program: str) -> str:
+    """A program of the documents, which run on asyncio, as it is written for another framework."""
+    if framework == "asyncio":
+        return program
+    return program.replace("asyncio.run(main())", f"{framework}.run(main)").replace("asyncio", framework)

@@ -8,6 +8,7 @@ left open in a task that receives for others, or be left in another task than it
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import math
 from collections.abc import AsyncGenerator, Callable
@@ -296,25 +297,28 @@ async def test_an_error_in_the_clean_up_of_a_handler_s_task_is_logged(
     assert [error.partition("[")[2] for error in errors_in(caplog)] == ["LookupError('at the end')])"] * 2
 
 
+who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+
+
 @each_task_group
-async def test_a_task_group_may_be_open_in_a_handler_that_waits_for_nothing_else(
+async def test_a_handler_s_tasks_have_its_context_and_are_awaited_while_another_task_receives(
     transport: Transport, open_group: OpenGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its end is what the handler waits for then, and another task receives meanwhile."""
-
-    class Sharing(Handler):
+    class Remembering(Handler):
         async def handle(self, client: Client) -> Requests:
             async with open_group(client.backend()) as start_task:
                 request = yield
+                before = who.get()
+                who.set(request)
 
                 async def answer() -> None:
-                    await client.send_packet(request)
+                    await client.send_packet(f"{before} {who.get()}")
 
                 start_task(answer)
             await client.send_packet("done")
 
-    async with transport.serving(Sharing()) as (_, one, other):
+    async with transport.serving(Remembering()) as (_, one, other):
         for peer in (one, other) * 2:
-            assert [await peer.ask("x"), await peer.receive()] == ["x", "done"]
+            assert [await peer.ask("x"), await peer.receive()] == ["nobody x", "done"]
 
     assert errors_in(caplog) == []

@@ -33,6 +33,7 @@ from datagram_snippets import (
     Response,
     ServerProtocol,
     SkipDatagramRequestHandler,
+    written_for,
 )
 from programs import output_of, serving_program
 from running_server import running
@@ -469,7 +470,8 @@ who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 
 
 @in_event_loop
-async def test_the_context_of_service_init_is_copied_for_each_generator() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_context_of_service_init_is_copied_for_each_generator(waits: bool) -> None:
     class Remembering(Handler):
         async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
             who.set("service")
@@ -478,7 +480,8 @@ async def test_the_context_of_service_init_is_copied_for_each_generator() -> Non
             request = yield
             before = who.get()
             who.set(request.text)
-            await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
+            if waits:
+                await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
     async with serving(Remembering()) as (server, peer):
@@ -535,9 +538,11 @@ if __name__ == "__main__":
 """
 
 
-def test_server_object_ended_by_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("framework", ["asyncio", "trio"])
+def test_server_object_ended_by_ctrl_c(framework: str, tmp_path: Path) -> None:
+    source = written_for(framework, SERVER_OBJECT)
     with (
-        serving_program(tmp_path / "async_server.py", SERVER_OBJECT) as (process, address),
+        serving_program(tmp_path / "async_server.py", source) as (process, address),
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
     ):
         sock.settimeout(10)

@@ -35,6 +35,7 @@ from datagram_snippets import (
     Response,
     ServerProtocol,
     SkipDatagramRequestHandler,
+    written_for,
 )
 from programs import serving_program
 from running_server import running
@@ -436,7 +437,8 @@ who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 
 
 @in_event_loop
-async def test_the_context_of_service_init_is_copied_for_each_generator(path: Path) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_context_of_service_init_is_copied_for_each_generator(path: Path, waits: bool) -> None:
     class Remembering(Handler):
         async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
             who.set("service")
@@ -445,7 +447,8 @@ async def test_the_context_of_service_init_is_copied_for_each_generator(path: Pa
             request = yield
             before = who.get()
             who.set(request.text)
-            await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
+            if waits:
+                await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
     async with serving(path, Remembering()) as (server, peer):
@@ -520,8 +523,9 @@ if __name__ == "__main__":
 """
 
 
-def test_server_object_ended_by_ctrl_c(path: Path, tmp_path: Path) -> None:
-    source = SERVER_OBJECT.replace("/var/run/app/app.sock", str(path))
+@pytest.mark.parametrize("framework", ["asyncio", "trio"])
+def test_server_object_ended_by_ctrl_c(framework: str, path: Path, tmp_path: Path) -> None:
+    source = written_for(framework, SERVER_OBJECT).replace("/var/run/app/app.sock", str(path))
     with (
         serving_program(tmp_path / "async_server.py", source) as (process, address),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
