@@ -14,6 +14,7 @@ import anyio
 import pytest
 import trio
 from loops import each_where_it_works, on_trio
+from scopes import TIME_IS_UP, OpenScope, in_every_scope
 from stream_peers import Transport, peer_of
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -132,51 +133,6 @@ async def test_when_time_is_up_the_handler_goes_on_and_answers(
 
 # a scope over several packets
 
-Cut = Callable[[], object]
-"""Moves the deadline of an open scope into the past."""
-
-
-async def asyncio_timeout(stack: AsyncExitStack, client: Client) -> Cut:
-    timeout = await stack.enter_async_context(asyncio.timeout(60))
-    return lambda: timeout.reschedule(0)
-
-
-async def trio_fail_after(stack: AsyncExitStack, client: Client) -> Cut:
-    scope = stack.enter_context(trio.fail_after(60))
-    return lambda: setattr(scope, "deadline", 0)
-
-
-async def trio_cancel_scope(stack: AsyncExitStack, client: Client) -> Cut:
-    return stack.enter_context(trio.CancelScope()).cancel
-
-
-async def anyio_fail_after(stack: AsyncExitStack, client: Client) -> Cut:
-    scope = stack.enter_context(anyio.fail_after(60))
-    return lambda: setattr(scope, "deadline", 0)
-
-
-async def anyio_cancel_scope(stack: AsyncExitStack, client: Client) -> Cut:
-    return stack.enter_context(anyio.CancelScope()).cancel
-
-
-async def backend_timeout(stack: AsyncExitStack, client: Client) -> Cut:
-    scope = stack.enter_context(client.backend().timeout(60))
-    return lambda: scope.reschedule(0)
-
-
-async def backend_cancel_scope(stack: AsyncExitStack, client: Client) -> Cut:
-    return stack.enter_context(client.backend().open_cancel_scope()).cancel
-
-
-OpenScope = Callable[[AsyncExitStack, Client], Awaitable[Cut]]
-
-scopes = each_where_it_works(
-    "open_scope",
-    anywhere=[anyio_fail_after, anyio_cancel_scope, backend_timeout, backend_cancel_scope],
-    asyncio=[asyncio_timeout],
-    trio=[trio_fail_after, trio_cancel_scope],
-)
-
 
 class Noting(AsyncStreamRequestHandler[str, str]):
     """Answers in a scope until it is told to cut it, and writes down how its generators end."""
@@ -189,7 +145,7 @@ class Noting(AsyncStreamRequestHandler[str, str]):
     async def handle(self, client: Client) -> AsyncGenerator[None, str]:
         try:
             async with AsyncExitStack() as scope:
-                cut = await self.open_scope(scope, client)
+                cut = await self.open_scope(scope, client.backend())
                 while True:
                     try:
                         request = yield
@@ -199,7 +155,7 @@ class Noting(AsyncStreamRequestHandler[str, str]):
                     await client.send_packet(request)
                     if request == "cut":
                         cut()
-        except (TimeoutError, trio.TooSlowError):
+        except TIME_IS_UP:
             pass
         await client.send_packet("the scope was cut")
 
@@ -208,7 +164,7 @@ class Noting(AsyncStreamRequestHandler[str, str]):
         self.disconnected.set()
 
 
-@scopes
+@in_every_scope
 async def test_a_scope_may_be_open_over_several_packets(
     transport: Transport, open_scope: OpenScope, backend: AsyncBackend
 ) -> None:
@@ -224,7 +180,7 @@ async def test_a_scope_may_be_open_over_several_packets(
     assert handler.events == [cancelled] * 3 + ["on_disconnection"]  # two by scopes, and the shutdown
 
 
-@scopes
+@in_every_scope
 async def test_the_end_of_the_peer_closes_a_generator_with_an_open_scope(
     transport: Transport, open_scope: OpenScope, caplog: pytest.LogCaptureFixture
 ) -> None:
