@@ -120,7 +120,7 @@ async def serve(options: dict[str, Any]) -> None:
 
 def main(loop: str, options: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    runner_options = {}
+    runner_options: dict[str, Any] = {}
     if loop == "uvloop":
         import uvloop
 

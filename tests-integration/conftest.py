@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import trustme
 from loops import LOOPS
+from stream_peers import Transport
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
@@ -82,6 +83,12 @@ def folder() -> Iterator[Path]:
     path = tempfile.mkdtemp()
     yield Path(path)
     shutil.rmtree(path)
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
+    """For what is one rule of all stream servers."""
+    return Transport(request.param, tmp_path)
 
 
 @pytest.fixture(scope="session")

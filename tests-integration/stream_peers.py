@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from datagram_peers import LineSocketPeer, unix_stream_peer
 from running_server import running
 
@@ -55,3 +57,20 @@ class Transport:
         async with running(server):
             with peer_of(server) as peer:
                 yield server, peer
+
+
+def trouble(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What is in the log beyond the ordinary life of a server: level, and errors or message, of each record."""
+    return [
+        f"{record.levelname} {', '.join(map(repr, _leaves(record.exc_info[1]))) if record.exc_info else record.getMessage()}"
+        for record in caplog.records
+        if record.levelno >= logging.WARNING
+    ]
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException | None]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

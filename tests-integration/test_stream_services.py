@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,11 +21,6 @@ from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHa
 pytestmark = pytest.mark.anyio
 
 Client = AsyncStreamClient[str]
-
-
-@pytest.fixture(params=["tcp", "unix"])
-def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
-    return Transport(request.param, tmp_path)
 
 
 class Service(AsyncStreamRequestHandler[str, str]):
