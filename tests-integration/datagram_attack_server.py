@@ -7,13 +7,14 @@ The option ``path`` makes it a Unix datagram server, or with ``stream`` a Unix s
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
+
+import anyio
+from attacked_program import run, wait_for_end_of_input
+from running_server import running
 
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
 from easynetwork.lowlevel.socket import SocketAncillary
@@ -72,7 +73,7 @@ class Clerk:
         await client.send_packet(text)
 
     async def do_sleep(self, client: Client, seconds: str) -> None:
-        await asyncio.sleep(float(seconds))
+        await anyio.sleep(float(seconds))
         await client.send_packet("awake")
 
     async def do_raise(self, client: Client, text: str) -> None:
@@ -96,7 +97,7 @@ class Clerk:
             "running": self.running - 1,
             "most_running": self.most_running,
             "given_up": self.given_up,
-            "tasks": len(asyncio.all_tasks()),
+            "tasks": len(anyio.get_running_tasks()),
         }
         await client.send_packet(json.dumps(stats))
 
@@ -140,29 +141,12 @@ def make_server(options: dict[str, Any]) -> Any:
 
 
 async def serve(options: dict[str, Any]) -> None:
-    loop = asyncio.get_running_loop()
-    async with make_server(options) as server, asyncio.TaskGroup() as tasks:
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        is_up = asyncio.Event()
-        serving = tasks.create_task(server.serve_forever(is_up_event=is_up))
-        await is_up.wait()
-        print(getattr(server.get_addresses()[0], "port", server.get_addresses()[0]), flush=True)
-        await reader.read()
-        await server.shutdown()
-        await serving
-
-
-def main(loop: str, options: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    factory = None
-    if loop == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(json.loads(options)))
+    server = make_server(options)
+    async with running(server):
+        (address,) = server.get_addresses()
+        print(getattr(address, "port", address), flush=True)
+        await wait_for_end_of_input()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(serve)
