@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 __all__ = ("unwrapped_interrupts",)
 
@@ -21,7 +22,10 @@ def unwrapped_interrupts() -> Generator[None, None, None]:
         _, others = group.split((KeyboardInterrupt, SystemExit))
         if others is not None:
             raise
-        interrupt: BaseException = group
-        while isinstance(interrupt, BaseExceptionGroup):
-            interrupt = interrupt.exceptions[0]
-        raise interrupt from None
+        raise _first(group) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    if isinstance(error, BaseExceptionGroup):
+        return _first(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+    return error

@@ -12,13 +12,13 @@
 
 and run ``pytest -ra``. Each test runs a program of its own with `AsyncBackend.bootstrap`, so no plugin is needed. A failure names, in a note on the
 exception, the rule that was not kept; what it asks for is written where the interface is (`AsyncBackend`, `easynetwork.lowlevel.streams`,
-`easynetwork.lowlevel.datagrams`). TLS is examined if trustme is installed, Unix sockets if the backend has them.
+`easynetwork.lowlevel.datagrams`). TLS is examined if trustme is installed, Unix sockets if the backend has them. The extra ``en-backend[testing]`` brings pytest and
+trustme.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import socket as _socket
@@ -28,7 +28,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from easynetwork.exceptions import UnsupportedOperation
 
@@ -45,10 +45,10 @@ from .check_stream_listeners import check_stream_listener
 from .check_streams import check_byte_stream
 from .check_tasks import check_tasks
 
-if TYPE_CHECKING:
+try:
     import pytest
-else:
-    pytest = importlib.import_module("pytest")  # whoever tests a backend brings it: en-backend does not depend on it
+except ImportError as exc:
+    raise ImportError("the tests of a backend need pytest: install en-backend[testing]") from exc
 
 __all__ = ("BackendTests",)
 

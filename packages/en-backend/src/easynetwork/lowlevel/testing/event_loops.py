@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -20,7 +21,7 @@ def installed_event_loops() -> dict[str, tuple[str, dict[str, Any]]]:
     if "asyncio" in backends:
         loops["asyncio"] = ("asyncio", {"loop_factory": asyncio.SelectorEventLoop})
         try:
-            import uvloop
+            uvloop: Any = import_module("uvloop")  # no dependency: whoever has it is tested with it
         except ImportError:  # it has no wheels for every platform
             pass
         else:
