@@ -3,27 +3,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from easynetwork.lowlevel.testing.event_loops import installed_event_loops
 
-def _loops() -> dict[str, tuple[str, dict[str, Any]]]:
-    loops: dict[str, tuple[str, dict[str, Any]]] = {
-        "asyncio": ("asyncio", {"loop_factory": asyncio.SelectorEventLoop}),
-        "trio": ("trio", {}),
-    }
-    try:
-        import uvloop
-    except ImportError:  # it has no wheels for every platform
-        return loops
-    uvloop.new_event_loop().close()  # libuv's first loop opens a pipe for signals that the process keeps
-    return loops | {"uvloop": ("asyncio", {"loop_factory": uvloop.new_event_loop})}
-
-
-LOOPS = _loops()
+LOOPS = installed_event_loops()
 """Arguments of the fixture ``anyio_backend``, by the name of the loop."""
 
 

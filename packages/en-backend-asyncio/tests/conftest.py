@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from easynetwork.backends.asyncio import AsyncIOBackend
+from easynetwork.lowlevel.testing.event_loops import installed_event_loops
+
+LOOPS = {name: loop for name, loop in installed_event_loops().items() if loop[0] == "asyncio"}
 
 
-def _loops() -> list[Any]:
-    loops: list[Any] = [pytest.param(("asyncio", {"loop_factory": asyncio.SelectorEventLoop}), id="asyncio")]
-    try:
-        import uvloop
-    except ImportError:  # it has no wheels for every platform
-        return loops
-    return [*loops, pytest.param(("asyncio", {"loop_factory": uvloop.new_event_loop}), id="uvloop")]
-
-
-@pytest.fixture(params=_loops())
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Callable[[], asyncio.AbstractEventLoop]]]:
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return request.param  # type: ignore[no-any-return]
 
 
