@@ -49,4 +49,4 @@ class SocketWatch(metaclass=ABCMeta):
 
     @abstractmethod
     def stop(self, error: Exception) -> None:
-        """Ends the watch, which must happen before the socket is closed; the tasks that wait get ``error``. May be called again."""
+        """Ends the watch, which must happen before the socket is closed; the tasks that wait get ``error``. Nobody may wait after it. May be called again."""
