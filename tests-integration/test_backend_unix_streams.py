@@ -148,6 +148,7 @@ async def test_a_full_backlog_is_waited_for(backend: AsyncBackend, place: Place)
         waiting = await tasks.start(place.connect, listener)
         await backend.sleep(0.01)
         given_up.cancel()
+        await given_up.wait()
         (await listener.accept()).abort()
         second = await waiting.join()
 
