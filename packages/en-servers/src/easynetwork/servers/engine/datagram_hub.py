@@ -3,7 +3,8 @@
 
 One task receives (it *leads*), and runs the handler of what it has received itself (see ``inline``). If that handler has to wait, the task belongs to the handler
 until the peer has no more datagrams, and another task leads. So a handler that never waits costs no task, and one that does has its task for itself
-from then on: nobody else's code runs in it. Each generator has a context of its own either way.
+from then on: nobody else's code runs in it. Each generator has a context of its own either way, and begins and ends in one task, before that receives
+again: so the cancel scopes and task groups of a handler, which event loops bind to the task, are nobody else's.
 """
 
 from __future__ import annotations
