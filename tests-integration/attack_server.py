@@ -7,18 +7,15 @@ A request is a word and a number. What the server tells about itself it tells as
 from __future__ import annotations
 
 import json
-import logging
-import os
 import resource
 import ssl
-import sys
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
+from attacked_program import run, wait_for_end_of_input
 from running_server import running
 
-from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 from easynetwork.lowlevel.request_handler import RecvParams
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -97,13 +94,6 @@ class Handler(AsyncStreamRequestHandler[str, str]):
         await client.send_packet(json.dumps(stats))
 
 
-async def wait_for_end_of_input() -> None:
-    while True:
-        await anyio.wait_readable(sys.stdin)
-        if not os.read(sys.stdin.fileno(), 100):
-            return
-
-
 async def serve(options: dict[str, Any]) -> None:
     if limit := options.pop("descriptors", None):
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -118,16 +108,5 @@ async def serve(options: dict[str, Any]) -> None:
         await wait_for_end_of_input()
 
 
-def main(loop: str, options: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    runner_options: dict[str, Any] = {}
-    if loop == "uvloop":
-        import uvloop
-
-        runner_options["loop_factory"] = uvloop.new_event_loop
-    backend = new_builtin_backend("trio" if loop == "trio" else "asyncio")
-    backend.bootstrap(serve, json.loads(options), runner_options=runner_options)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(serve)

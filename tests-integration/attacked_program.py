@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
-from loops import LOOPS
 
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
+from easynetwork.lowlevel.testing.event_loops import installed_event_loops
 
 __all__ = ("run", "wait_for_end_of_input")
 
@@ -29,5 +29,5 @@ def run(serve: Callable[[dict[str, Any]], Coroutine[Any, Any, None]]) -> None:
     """Runs ``serve`` with the options, on the loop, that the command line names."""
     _, loop, options = sys.argv
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    framework, runner_options = LOOPS[loop]
+    framework, runner_options = installed_event_loops()[loop]
     new_builtin_backend(framework).bootstrap(serve, json.loads(options), runner_options=runner_options)
