@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What TCP and TLS promise beyond the rules of every backend, which the backends' own tests examine (`backend_suite`)."""
+
 from __future__ import annotations
 
 import errno
@@ -8,7 +10,6 @@ import struct
 from collections.abc import AsyncIterator
 
 import pytest
-import trustme
 
 from easynetwork.exceptions import TruncatedStreamError, TypedAttributeLookupError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -16,7 +17,7 @@ from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, 
 from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.streams import SocketStream
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
-from easynetwork.lowlevel.testing import check_byte_stream, check_stream_listener
+from easynetwork.lowlevel.testing import check_byte_stream
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 
 pytestmark = pytest.mark.anyio
@@ -54,25 +55,6 @@ async def _handshake(stream: ByteStream, options: TLSOptions) -> TLSStream:
     return await TLSStream.handshake(stream, options, server_side=False, server_hostname="localhost")
 
 
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
 @pytest.fixture
 async def pair(backend: AsyncBackend) -> AsyncIterator[tuple[ByteStream, ByteStream]]:
     client, server = await make_pair(backend)
@@ -81,22 +63,13 @@ async def pair(backend: AsyncBackend) -> AsyncIterator[tuple[ByteStream, ByteStr
     server.abort()
 
 
-async def test_tcp_streams_pass_the_examination(backend: AsyncBackend) -> None:
-    await check_byte_stream(backend, lambda: make_pair(backend))
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_tls_streams_pass_the_examination(
-    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, version: ssl.TLSVersion
+async def test_streams_of_an_older_tls_pass_the_examination_too(
+    backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
-    client_context.maximum_version = version
+    client_context.maximum_version = ssl.TLSVersion.TLSv1_2
     client, server = TLSOptions(context=client_context), TLSOptions(context=server_context)
 
     await check_byte_stream(backend, lambda: make_tls_pair(backend, client, server))
-
-
-async def test_listeners_pass_the_examination(backend: AsyncBackend) -> None:
-    await check_stream_listener(backend, lambda: listen(backend), connect)
 
 
 async def test_a_stream_tells_its_addresses_and_options(pair: tuple[ByteStream, ByteStream]) -> None:

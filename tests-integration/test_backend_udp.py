@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What UDP sockets promise beyond the rules of every backend, which the backends' own tests examine (`backend_suite`)."""
+
 from __future__ import annotations
 
 import errno
@@ -13,7 +15,6 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.datagrams import ControlDatagramListener, DatagramEndpoint, DatagramListener
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
 from easynetwork.lowlevel.streams import ClosedListenerError
-from easynetwork.lowlevel.testing import check_datagram_endpoint, check_datagram_listener
 
 pytestmark = pytest.mark.anyio
 
@@ -44,14 +45,6 @@ def udp_pair() -> tuple[socket.socket, socket.socket]:
 async def make_pair(backend: AsyncBackend) -> tuple[DatagramEndpoint, DatagramEndpoint]:
     ours, theirs = udp_pair()
     return await backend.wrap_connected_datagram_socket(ours), await backend.wrap_connected_datagram_socket(theirs)
-
-
-async def test_udp_endpoints_pass_the_examination(backend: AsyncBackend) -> None:
-    await check_datagram_endpoint(backend, lambda: make_pair(backend))
-
-
-async def test_udp_listeners_pass_the_examination(backend: AsyncBackend) -> None:
-    await check_datagram_listener(backend, lambda: listen(backend), connect)
 
 
 async def test_only_endpoints_have_a_peer(backend: AsyncBackend) -> None:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What Unix datagrams promise beyond the rules of every backend, which the backends' own tests examine (`backend_suite`)."""
+
 from __future__ import annotations
 
 import errno
@@ -21,7 +23,6 @@ from easynetwork.lowlevel.datagrams import (
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.datagrams import SocketDatagramEndpoint, SocketDatagramListener
-from easynetwork.lowlevel.testing import check_control_datagrams, check_datagram_endpoint, check_datagram_listener
 
 pytestmark = [
     pytest.mark.anyio,
@@ -58,18 +59,6 @@ class Place:
 @pytest.fixture
 def place(backend: AsyncBackend, folder: Path) -> Place:
     return Place(backend, folder)
-
-
-async def test_endpoints_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_datagram_endpoint(backend, place.make_pair)
-
-
-async def test_listeners_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_datagram_listener(backend, place.listen, place.connect)
-
-
-async def test_descriptors_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_control_datagrams(backend, place.listen, place.connect)
 
 
 async def test_addresses_are_told(place: Place) -> None:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What Unix streams promise beyond the rules of every backend, which the backends' own tests examine (`backend_suite`)."""
+
 from __future__ import annotations
 
 import errno
@@ -14,7 +16,7 @@ from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.streams import ByteStream, ControlByteStream, StreamListener
-from easynetwork.lowlevel.testing import check_byte_stream, check_control_stream, check_stream_listener
+from easynetwork.lowlevel.testing import check_byte_stream
 
 pytestmark = [
     pytest.mark.anyio,
@@ -55,10 +57,6 @@ def place(backend: AsyncBackend, folder: Path) -> Place:
     return Place(backend, folder)
 
 
-async def test_streams_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_byte_stream(backend, place.make_pair)
-
-
 async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
     async def make_pair() -> tuple[ByteStream, ByteStream]:
         pair = await place.make_pair()
@@ -67,24 +65,6 @@ async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, p
         return pair
 
     await check_byte_stream(backend, make_pair)
-
-
-async def test_descriptors_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_control_stream(backend, place.make_pair)
-
-
-async def test_listeners_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
-    await check_stream_listener(backend, place.listen, place.connect)
-
-
-async def test_wrapped_sockets_pass_the_examination(backend: AsyncBackend) -> None:
-    async def make_pair() -> tuple[ControlByteStream, ControlByteStream]:
-        ours, theirs = [await backend.wrap_stream_socket(sock) for sock in socket.socketpair()]
-        assert isinstance(ours, ControlByteStream)
-        assert isinstance(theirs, ControlByteStream)
-        return ours, theirs
-
-    await check_control_stream(backend, make_pair)
 
 
 async def test_addresses_are_told(backend: AsyncBackend, place: Place) -> None:
