@@ -35,7 +35,7 @@ def watch(sockets: SocketPair) -> TrioSocketWatch:
     return TrioSocketWatch(sockets[0].fileno())
 
 
-@pytest.fixture(params=["readable", "writable"])
+@pytest.fixture(params=["wait_readable", "wait_writable"])
 def wait(watch: TrioSocketWatch, request: pytest.FixtureRequest) -> Wait:
     """Either way of waiting."""
     return getattr(watch, request.param)  # type: ignore[no-any-return]
@@ -70,8 +70,8 @@ async def test_a_second_task_of_the_same_kind_is_refused(wait: Wait, sockets: So
 
 async def test_a_reader_and_a_writer_wait_at_a_time(watch: TrioSocketWatch, sockets: SocketPair) -> None:
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(watch.readable)
-        tasks.start_soon(watch.writable)
+        tasks.start_soon(watch.wait_readable)
+        tasks.start_soon(watch.wait_writable)
         await trio.testing.wait_all_tasks_blocked()
         make_ready(sockets[1])
 
@@ -79,8 +79,8 @@ async def test_a_reader_and_a_writer_wait_at_a_time(watch: TrioSocketWatch, sock
 async def test_it_tells_whether_somebody_reads(watch: TrioSocketWatch, sockets: SocketPair) -> None:
     assert not watch.has_reader
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(watch.readable)
-        tasks.start_soon(watch.writable)
+        tasks.start_soon(watch.wait_readable)
+        tasks.start_soon(watch.wait_writable)
         await trio.testing.wait_all_tasks_blocked()
         assert watch.has_reader
         make_ready(sockets[1])
@@ -93,7 +93,7 @@ async def test_a_deadline_is_a_timeout_error(watch: TrioSocketWatch, seconds: fl
     deadline = trio.current_time() + seconds
 
     with pytest.raises(TimeoutError):
-        await watch.readable(deadline)
+        await watch.wait_readable(deadline)
 
     assert trio.current_time() >= deadline
     assert not watch.has_reader
@@ -102,7 +102,7 @@ async def test_a_deadline_is_a_timeout_error(watch: TrioSocketWatch, seconds: fl
 async def test_a_wait_in_time_does_not_mind_its_deadline(watch: TrioSocketWatch, sockets: SocketPair) -> None:
     make_ready(sockets[1])
 
-    await watch.readable(trio.current_time() + 60)
+    await watch.wait_readable(trio.current_time() + 60)
 
 
 async def test_a_cancelled_wait_leaves_room_for_the_next(wait: Wait, sockets: SocketPair) -> None:
@@ -116,7 +116,7 @@ async def test_a_cancelled_wait_leaves_room_for_the_next(wait: Wait, sockets: So
 
 async def test_a_cancellation_from_outside_is_no_timeout(watch: TrioSocketWatch) -> None:
     with trio.move_on_after(0.01) as scope:
-        await watch.readable(trio.current_time() + 60)
+        await watch.wait_readable(trio.current_time() + 60)
 
     assert scope.cancelled_caught
 
@@ -133,8 +133,8 @@ async def test_stop_wakes_everybody_with_the_given_error(watch: TrioSocketWatch,
     until = None if deadline is None else trio.current_time() + deadline
     error = LookupError("closed")
     async with trio.open_nursery() as tasks:
-        tasks.start_soon(expect_error, lambda: watch.readable(until))
-        tasks.start_soon(expect_error, watch.writable)
+        tasks.start_soon(expect_error, lambda: watch.wait_readable(until))
+        tasks.start_soon(expect_error, watch.wait_writable)
         await trio.testing.wait_all_tasks_blocked()
         watch.stop(error)
         watch.stop(ValueError("too late"))

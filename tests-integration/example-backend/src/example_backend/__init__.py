@@ -46,11 +46,11 @@ class ExampleWatch(SocketWatch):
         self._input = input
         self._output = output
 
-    async def readable(self, deadline: float | None = None) -> None:
+    async def wait_readable(self, deadline: float | None = None) -> None:
         async with asyncio.timeout_at(deadline):
             await self._input.wait()
 
-    async def writable(self) -> None:
+    async def wait_writable(self) -> None:
         await self._output.wait()
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Generator
+from types import coroutine
 from typing import Any
 
 from easynetwork.exceptions import BusyResourceError
@@ -31,7 +32,6 @@ class Waiter:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, nobody_waits: Callable[[], object]) -> None:
         self._loop = loop
-        self._trap = (self,)
         self._nobody_waits = nobody_waits
         self._wake_task: Callable[[asyncio.Future[None]], object] | None = None
         self._run_in_context: Callable[..., object]
@@ -44,21 +44,22 @@ class Waiter:
         """Whether a task waits, and nothing has woken it yet."""
         return self._wake_task is not None
 
-    def wait(self) -> Waiter:
-        """Suspends the task that awaits this, at once, until it is woken.
+    @coroutine
+    def wait(self) -> Generator[Any, None, None]:
+        """Suspends the task until it is woken.
 
         Raises:
             BusyResourceError: another task waits.
-            Exception: what `wake_soon` was told.
+            What `wake_soon` was told, or the cancellation.
         """
+        yield self.waited_for()
+
+    def waited_for(self) -> Waiter:
+        """What a generator-based coroutine has to yield at once, if it does not want to `wait` in one more."""
         if self._wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._asyncio_future_blocking = True
         return self
-
-    def __await__(self) -> Generator[Any, None, None]:
-        # A generator that yields the waiter would do the same, but has to be made for each packet.
-        return iter(self._trap)  # type: ignore[return-value]  # what awaits it asks for no more than an iterator
 
     def wake(self) -> None:
         """Runs the task, here and now. Only for callbacks of the event loop: no other task may be running."""

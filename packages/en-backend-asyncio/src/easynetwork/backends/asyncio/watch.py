@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Generator, Iterable
+from types import coroutine
+from typing import Any, Final
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 from easynetwork.lowlevel.socket_transports import SocketWatch
@@ -30,6 +32,7 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
         super().__init__(loop, self._unwatch)
         self._fd = fd
+        self._traps = (self,)
         self._watched = False
         self._renews_watch = _watches_end_with_errors(loop)
         self._renewal: asyncio.TimerHandle | None = None
@@ -38,8 +41,12 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
         self._timer_when = 0.0
         self._writer: Waiter | None = None
 
-    def readable(self, deadline: float | None = None) -> Waiter:
-        # The rule of `wait` is repeated instead of called, because each packet comes by here.
+    @coroutine
+    def wait_readable(self, deadline: float | None = None) -> Generator[Any, None, None]:
+        yield from self.until_readable(deadline)
+
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        # The rule of `waited_for` is repeated instead of called, because each packet comes by here.
         if self._wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._deadline = deadline
@@ -48,14 +55,13 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
         if not self._watched:
             self._watch()
         self._asyncio_future_blocking = True
-        return self
+        return self._traps
 
-    def writable(self) -> Waiter:
+    async def wait_writable(self) -> None:
         if self._writer is None:
             self._writer = Waiter(self._loop, self._unwatch_output)
-        waiter = self._writer.wait()
-        self._loop.add_writer(self._fd, waiter.wake)
-        return waiter
+        self._loop.add_writer(self._fd, self._writer.wake)
+        await self._writer.wait()
 
     @property
     def has_reader(self) -> bool:

@@ -24,7 +24,7 @@ class TrioSocketWatch(SocketWatch):
         self._has_writer = False
         self._stopped: Exception | None = None
 
-    async def readable(self, deadline: float | None = None) -> None:
+    async def wait_readable(self, deadline: float | None = None) -> None:
         if self._has_reader:
             raise _busy()
         self._has_reader = True
@@ -44,7 +44,7 @@ class TrioSocketWatch(SocketWatch):
         if scope.cancelled_caught:
             raise TimeoutError("no data came in time")
 
-    async def writable(self) -> None:
+    async def wait_writable(self) -> None:
         if self._has_writer:
             raise _busy()
         self._has_writer = True

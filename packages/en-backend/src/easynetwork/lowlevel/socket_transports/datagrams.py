@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket as _socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from time import monotonic
+from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
@@ -102,7 +103,8 @@ class _SocketDatagrams:
 
     # receiving
 
-    async def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> _T:
+    @coroutine
+    def _receive(self, read: Callable[[int], _T], size: int, deadline: float | None) -> Generator[Any, None, _T]:
         my_turn = monotonic() < self._turn_ends
         woken = False
         while True:
@@ -118,9 +120,9 @@ class _SocketDatagrams:
             if self._closing:
                 raise self._closed_error()
             if deadline is not None and deadline <= self._backend.current_time():
-                await self._backend.coro_yield()  # a handler may ask like this for ever
+                yield from self._backend.coro_yield().__await__()  # a handler may ask like this for ever
                 return self._receive_at_once(read, size)
-            await self._watch.readable(deadline)
+            yield from self._watch.until_readable(deadline)
             self._turn_ends = monotonic() + _TURN
             my_turn = woken = True
 
@@ -193,10 +195,10 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         return ClosedListenerError(errno.EBADF, "the listener is closed")
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)
+        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, Message]:
-        return self._receive(self._recvmsg, control_bufsize, deadline)
+        return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def send_nowait(self, data: _Data, address: Any) -> bool:
         try:
@@ -258,12 +260,12 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         }
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)
+        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None
     ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int]]:
-        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)
+        return self._receive(self._recvmsg_of_peer, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def _recvmsg_of_peer(self, control_bufsize: int) -> tuple[bytes, list[RawControlMessage], int]:
         return self._recvmsg(control_bufsize)[:3]

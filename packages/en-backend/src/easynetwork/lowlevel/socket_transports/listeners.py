@@ -72,7 +72,7 @@ class SocketListener(StreamListener):
             try:
                 sock, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
-                await self._watch.readable()
+                await self._watch.wait_readable()
             except OSError as exc:
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise

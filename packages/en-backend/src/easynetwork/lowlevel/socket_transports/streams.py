@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import errno
 import socket as _socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from types import coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from easynetwork.exceptions import BusyResourceError
@@ -32,7 +33,7 @@ class SocketStream(ByteStream):
         self._socket = sock
         self._watch = backend.watch_socket(sock)
         self._recv: Callable[[int], bytes] = sock.recv
-        self._sending = False  # one task is, and waits
+        self._has_sender = False  # a task that waits until it can send more
         self._closing = False
         self._released: IEvent | None = None
 
@@ -53,23 +54,24 @@ class SocketStream(ByteStream):
     # receiving
 
     def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._recv, max_bytes, deadline)
+        return self._receive(self._recv, max_bytes, deadline)  # pyright: ignore[reportReturnType]  # typeshed forgets what @coroutine makes
 
     def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
-        return self._receive(self._recv_into, get_buffer, deadline)
+        return self._receive(self._recv_into, get_buffer, deadline)  # pyright: ignore[reportReturnType]  # as above
 
     def _recv_into(self, get_buffer: GetBuffer) -> int:
         return self._socket.recv_into(get_buffer())
 
-    async def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> _T:
+    @coroutine
+    def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> Generator[Any, None, _T]:
         if self._closing:
             raise closed_error()
         if deadline is not None and deadline <= self._backend.current_time():
-            await self._backend.coro_yield()  # the other tasks' turn: a handler may ask like this for ever
+            yield from self._backend.coro_yield().__await__()  # the other tasks' turn: a handler may ask like this for ever
             return self._receive_at_once(read, argument)
         try:
             while True:
-                await self._watch.readable(deadline)
+                yield from self._watch.until_readable(deadline)
                 try:
                     return read(argument)
                 except (BlockingIOError, InterruptedError):
@@ -93,16 +95,8 @@ class SocketStream(ByteStream):
     # sending
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
-        return 0 if self._sending else self._send(data)
-
-    async def send(self, data: bytes | bytearray | memoryview) -> None:
-        if self._sending:
-            raise BusyResourceError("another task is sending to this stream")
-        sent = self._send(data)
-        if sent < len(data):
-            await self._send_rest(memoryview(data), sent)
-
-    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        if self._has_sender:
+            return 0
         if self._closing:
             raise closed_error()
         try:
@@ -112,24 +106,37 @@ class SocketStream(ByteStream):
         except OSError as exc:
             raise stream_error(exc) from None
 
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        self._check_no_sender()
+        sent = self.send_nowait(data)
+        if sent < len(data):
+            await self._send_rest(memoryview(data), sent)
+
     async def _send_rest(self, data: memoryview, sent: int) -> None:
-        self._sending = True
         try:
             while sent < len(data):
-                await self._watch.writable()
-                sent += self._send(data[sent:])
+                await self._wait_until_writable()
+                sent += self.send_nowait(data[sent:])
         except BaseException:
             if sent:
                 self.abort()  # the peer has a fragment, and nothing may follow it
             raise
+
+    async def _wait_until_writable(self) -> None:
+        self._has_sender = True
+        try:
+            await self._watch.wait_writable()
         finally:
-            self._sending = False
+            self._has_sender = False
+
+    def _check_no_sender(self) -> None:
+        if self._has_sender:
+            raise BusyResourceError("another task is sending to this stream")
 
     async def send_eof(self) -> None:
         if self._closing:
             raise closed_error()
-        if self._sending:
-            raise BusyResourceError("another task is sending to this stream")
+        self._check_no_sender()
         try:
             self._socket.shutdown(_socket.SHUT_WR)
         except OSError as exc:

@@ -81,7 +81,7 @@ async def _connect(backend: SocketBackend, sock: _socket.socket, address: tuple[
     if error in _UNDER_WAY:
         watch = backend.watch_socket(sock)
         try:
-            await watch.writable()
+            await watch.wait_writable()
         finally:
             watch.stop(OSError(errno.EBADF, "the connection was given up"))
         error = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)

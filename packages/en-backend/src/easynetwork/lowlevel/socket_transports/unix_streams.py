@@ -9,8 +9,6 @@ import socket as _socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from easynetwork.exceptions import BusyResourceError
-
 from ..socket_errors import stream_error
 from ..streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
 from ..unix_messages import CLOSE_ON_EXEC, CONTROL_CUT
@@ -65,16 +63,11 @@ class UnixSocketStream(SocketStream, ControlByteStream):
     # sending
 
     async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
-        if self._sending:
-            raise BusyResourceError("another task is sending to this stream")
+        self._check_no_sender()
         if not data:
             raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
-        self._sending = True
-        try:
-            while (sent := self._sendmsg_nowait(data, messages)) == 0:
-                await self._watch.writable()
-        finally:
-            self._sending = False
+        while (sent := self._sendmsg_nowait(data, messages)) == 0:
+            await self._wait_until_writable()
         if sent < len(data):
             self.abort()  # the peer has a fragment, and nothing may follow it
             raise OSError(

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
+from typing import Any
 
 __all__ = ("SocketWatch",)
 
@@ -17,8 +18,8 @@ class SocketWatch(metaclass=ABCMeta):
     """
 
     @abstractmethod
-    def readable(self, deadline: float | None = None) -> Awaitable[None]:
-        """Waits until the socket has input, an end or an error. To be awaited at once.
+    def wait_readable(self, deadline: float | None = None) -> Awaitable[None]:
+        """Waits until the socket has input, an end or an error.
 
         Args:
             deadline: when to give up, in seconds on the clock of `AsyncBackend.current_time`.
@@ -29,9 +30,16 @@ class SocketWatch(metaclass=ABCMeta):
             Exception: what `stop` was told.
         """
 
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        """What `wait_readable` tells the event loop, for a ``yield from`` in a `types.coroutine`.
+
+        It is there for event loops that can do without a coroutine for each packet, which is measurable.
+        """
+        return self.wait_readable(deadline).__await__()
+
     @abstractmethod
-    def writable(self) -> Awaitable[None]:
-        """Waits until the socket takes output, or has an error. To be awaited at once.
+    def wait_writable(self) -> Awaitable[None]:
+        """Waits until the socket takes output, or has an error.
 
         Raises:
             BusyResourceError: another task waits.
@@ -41,7 +49,7 @@ class SocketWatch(metaclass=ABCMeta):
     @property
     @abstractmethod
     def has_reader(self) -> bool:
-        """Whether a task waits in `readable`, and has not been told yet."""
+        """Whether a task waits for input, and has not been told yet."""
 
     def error_was_taken(self) -> None:
         """To be called when the socket has reported an error that does not end it, after which some event loops stop watching. Does nothing here."""
