@@ -8,11 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+import sniffio
 import trio
 
 from easynetwork.lowlevel.api_async.backend import utils
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.api_async.backend.utils import ensure_backend, new_builtin_backend
+from easynetwork.lowlevel.api_async.backend.utils import (
+    ensure_backend,
+    new_builtin_backend,
+    refuse_nested_event_loop,
+)
 
 AN_UNFINISHED_BACKEND = """
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -161,6 +166,16 @@ def test_none_in_a_callback_is_the_running_asyncio() -> None:
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         assert runner.run(main()) is new_builtin_backend("asyncio")
+
+
+def test_a_thread_that_has_a_copy_of_a_task_s_context_is_in_no_event_loop() -> None:
+    async def main() -> None:
+        sniffio.current_async_library_cvar.set("asyncio")  # as anyio does
+        with pytest.raises(RuntimeError, match="no event loop is running"):
+            await asyncio.to_thread(ensure_backend, None)
+        await asyncio.to_thread(refuse_nested_event_loop)
+
+    asyncio.run(main())
 
 
 def test_none_is_the_running_trio() -> None:

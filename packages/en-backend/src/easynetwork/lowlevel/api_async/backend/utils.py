@@ -110,7 +110,11 @@ def running_library() -> str:
     sniffio: Any = sys.modules.get("sniffio")
     if sniffio is not None:
         with suppress(sniffio.AsyncLibraryNotFoundError):
-            return str(sniffio.current_async_library())
+            library = str(sniffio.current_async_library())
+            if (
+                library != "asyncio"
+            ):  # of which it has heard in a context variable, that other threads may have a copy of
+                return library
     with suppress(RuntimeError):
         asyncio.get_running_loop()
         return "asyncio"
