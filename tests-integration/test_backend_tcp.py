@@ -16,48 +16,17 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, TLSAttribute, get_socket_linger
 from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.streams import SocketStream
-from easynetwork.lowlevel.streams import ByteStream, StreamListener
+from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.testing import check_byte_stream
+from easynetwork.lowlevel.testing.real_sockets import TCP, TLS
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 
 pytestmark = pytest.mark.anyio
 
 
-async def listen(backend: AsyncBackend, host: str | None = "127.0.0.1") -> StreamListener:
-    (listener,) = await backend.create_tcp_listeners(host, 0, 10)
-    return listener
-
-
-async def connect(listener: StreamListener) -> ByteStream:
-    address = listener.extra(INETSocketAttribute.sockname)
-    return await listener.backend().create_tcp_connection(address.host, address.port)
-
-
-async def make_pair(backend: AsyncBackend) -> tuple[ByteStream, ByteStream]:
-    listener = await listen(backend)
-    client = await connect(listener)
-    server = await listener.accept()
-    await listener.aclose()
-    return client, server
-
-
-async def make_tls_pair(
-    backend: AsyncBackend, client_options: TLSOptions, server_options: TLSOptions
-) -> tuple[ByteStream, ByteStream]:
-    client, server = await make_pair(backend)
-    async with backend.create_task_group() as tasks:
-        handshake = await tasks.start(_handshake, client, client_options)
-        secure_server = await TLSStream.handshake(server, server_options, server_side=True)
-    return await handshake.join(), secure_server
-
-
-async def _handshake(stream: ByteStream, options: TLSOptions) -> TLSStream:
-    return await TLSStream.handshake(stream, options, server_side=False, server_hostname="localhost")
-
-
 @pytest.fixture
 async def pair(backend: AsyncBackend) -> AsyncIterator[tuple[ByteStream, ByteStream]]:
-    client, server = await make_pair(backend)
+    client, server = await TCP(backend).make_pair()
     yield client, server
     client.abort()
     server.abort()
@@ -69,7 +38,7 @@ async def test_streams_of_an_older_tls_pass_the_examination_too(
     client_context.maximum_version = ssl.TLSVersion.TLSv1_2
     client, server = TLSOptions(context=client_context), TLSOptions(context=server_context)
 
-    await check_byte_stream(backend, lambda: make_tls_pair(backend, client, server))
+    await check_byte_stream(backend, TLS(backend, client=client, server=server).make_pair)
 
 
 async def test_a_stream_tells_its_addresses_and_options(pair: tuple[ByteStream, ByteStream]) -> None:
@@ -96,7 +65,7 @@ async def test_one_port_serves_all_addresses(backend: AsyncBackend) -> None:
 
 
 async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await TCP(backend).listen()
     port = listener.extra(INETSocketAttribute.sockname).port
 
     with pytest.raises(OSError, match=f"127.0.0.1.*{port}") as caught:
@@ -107,7 +76,7 @@ async def test_an_address_in_use_is_named_and_nothing_stays_open(backend: AsyncB
 
 
 async def test_local_address_is_where_the_connection_comes_from(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await TCP(backend).listen()
     port = listener.extra(INETSocketAttribute.sockname).port
 
     client = await backend.create_tcp_connection("127.0.0.1", port, local_address=("127.0.0.5", 0))
@@ -186,7 +155,7 @@ async def test_a_cancelled_close_resets_what_could_not_leave(
 
 
 async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await TCP(backend).listen()
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)  # before connecting, so that TCP knows the window
     sock.connect(tuple(listener.extra(INETSocketAttribute.sockname)))
@@ -220,11 +189,11 @@ async def test_all_bytes_reach_a_late_reader_that_still_sends(backend: AsyncBack
 async def test_tls_tells_a_truncation_from_an_end_if_it_insists_on_the_standard(
     backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext, insist: bool
 ) -> None:
-    client, server = await make_tls_pair(
+    client, server = await TLS(
         backend,
-        TLSOptions(context=client_context, standard_compatible=insist),
-        TLSOptions(context=server_context),
-    )
+        client=TLSOptions(context=client_context, standard_compatible=insist),
+        server=TLSOptions(context=server_context),
+    ).make_pair()
     await server.send(b"half of the tru")
     raw = server.extra(INETSocketAttribute.socket)
     socket_of_server = socket.socket(fileno=socket.dup(raw.fileno()))
@@ -257,11 +226,11 @@ async def test_a_stalled_handshake_is_cut_at_its_limit(
 async def test_an_unanswered_goodbye_is_cut_at_its_limit(
     backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
-    client, server = await make_tls_pair(
+    client, server = await TLS(
         backend,
-        TLSOptions(context=client_context),
-        TLSOptions(context=server_context, shutdown_timeout=0.1),
-    )
+        client=TLSOptions(context=client_context),
+        server=TLSOptions(context=server_context, shutdown_timeout=0.1),
+    ).make_pair()
     start = backend.current_time()
 
     await server.aclose()
@@ -283,9 +252,9 @@ async def test_garbage_for_a_handshake_is_a_tls_error(
 async def test_tls_tells_what_was_agreed(
     backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
-    client, server = await make_tls_pair(
-        backend, TLSOptions(context=client_context), TLSOptions(context=server_context)
-    )
+    client, server = await TLS(
+        backend, client=TLSOptions(context=client_context), server=TLSOptions(context=server_context)
+    ).make_pair()
 
     assert server.extra(TLSAttribute.tls_version) == "TLSv1.3"
     assert server.extra(TLSAttribute.sslcontext) is server_context

@@ -12,9 +12,10 @@ import pytest
 
 from easynetwork.exceptions import BusyResourceError, TypedAttributeLookupError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.datagrams import ControlDatagramListener, DatagramEndpoint, DatagramListener
+from easynetwork.lowlevel.datagrams import ControlDatagramListener
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
 from easynetwork.lowlevel.streams import ClosedListenerError
+from easynetwork.lowlevel.testing.real_sockets import UDP
 
 pytestmark = pytest.mark.anyio
 
@@ -23,33 +24,9 @@ IP_PKTINFO = 8
 IP_RECVERR = 11
 
 
-async def listen(backend: AsyncBackend, host: str = "127.0.0.1") -> DatagramListener:
-    (listener,) = await backend.create_udp_listeners(host, 0)
-    return listener
-
-
-async def connect(listener: DatagramListener) -> DatagramEndpoint:
-    address = listener.extra(INETSocketAttribute.sockname)
-    return await listener.backend().create_udp_endpoint(address.host, address.port)
-
-
-def udp_pair() -> tuple[socket.socket, socket.socket]:
-    pair = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
-    for sock in pair:
-        sock.bind(("127.0.0.1", 0))
-    pair[0].connect(pair[1].getsockname())
-    pair[1].connect(pair[0].getsockname())
-    return pair
-
-
-async def make_pair(backend: AsyncBackend) -> tuple[DatagramEndpoint, DatagramEndpoint]:
-    ours, theirs = udp_pair()
-    return await backend.wrap_connected_datagram_socket(ours), await backend.wrap_connected_datagram_socket(theirs)
-
-
 async def test_only_endpoints_have_a_peer(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
-    endpoint = await connect(listener)
+    listener = await UDP(backend).listen()
+    endpoint = await UDP(backend).connect(listener)
 
     assert endpoint.extra(INETSocketAttribute.peername) == listener.extra(INETSocketAttribute.sockname)
     assert isinstance(endpoint.extra(INETSocketAttribute.sockname), IPv4SocketAddress)
@@ -60,8 +37,8 @@ async def test_only_endpoints_have_a_peer(backend: AsyncBackend) -> None:
 
 
 async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
-    endpoint = await connect(listener)
+    listener = await UDP(backend).listen()
+    endpoint = await UDP(backend).connect(listener)
     await listener.aclose()
 
     for _ in range(3):  # uvloop stops watching at the first
@@ -73,9 +50,9 @@ async def test_an_endpoint_is_told_that_its_peer_is_not_there(backend: AsyncBack
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells unconnected sockets of ICMP errors")
 async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await UDP(backend).listen()
     listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-    gone, peer = await connect(listener), await connect(listener)
+    gone, peer = await UDP(backend).connect(listener), await UDP(backend).connect(listener)
     await gone.send(b"x")
     _, nowhere = await listener.receive()
     await gone.aclose()
@@ -99,8 +76,8 @@ async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: 
 
 
 async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
-    peer = await connect(listener)
+    listener = await UDP(backend).listen()
+    peer = await UDP(backend).connect(listener)
     await peer.send(b"x")
     received = turns = 0
 
@@ -123,7 +100,7 @@ async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: Asy
 
 
 async def test_two_receivers_are_one_too_many(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await UDP(backend).listen()
     async with backend.create_task_group() as tasks:
         task = await tasks.start(listener.receive)
         await backend.coro_yield()
@@ -137,7 +114,7 @@ async def test_two_receivers_are_one_too_many(backend: AsyncBackend) -> None:
 
 
 async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await UDP(backend).listen()
     async with backend.create_task_group() as tasks:
 
         async def receive() -> None:
@@ -154,7 +131,7 @@ async def test_closing_tells_who_receives_that_it_was_closed(backend: AsyncBacke
 
 
 async def test_the_local_address_is_where_datagrams_come_from(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
+    listener = await UDP(backend).listen()
     port = listener.extra(INETSocketAttribute.sockname).port
     endpoint = await backend.create_udp_endpoint(
         "localhost", port, local_address=("127.0.0.5", 0), family=socket.AF_INET
@@ -199,7 +176,7 @@ async def test_a_port_is_shared_on_demand(backend: AsyncBackend) -> None:
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no dual stack here")
 async def test_two_colons_alone_take_both_families(backend: AsyncBackend) -> None:
-    listener = await listen(backend, "::")
+    listener = await UDP(backend).listen("::")
     port = listener.extra(INETSocketAttribute.sockname).port
     for host in ("127.0.0.1", "::1"):
         endpoint = await backend.create_udp_endpoint(host, port)
@@ -231,7 +208,7 @@ async def test_what_is_no_connected_datagram_socket_is_refused(backend: AsyncBac
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the option has other numbers elsewhere")
 async def test_control_messages_come_with_their_datagram(backend: AsyncBackend) -> None:
-    listener = await listen(backend, "0.0.0.0")
+    listener = await UDP(backend).listen("0.0.0.0")
     assert isinstance(listener, ControlDatagramListener)
     listener.extra(INETSocketAttribute.socket).setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     port = listener.extra(INETSocketAttribute.sockname).port
@@ -249,8 +226,8 @@ async def test_control_messages_come_with_their_datagram(backend: AsyncBackend) 
 
 
 async def test_a_receive_that_is_cancelled_already_loses_nothing(backend: AsyncBackend) -> None:
-    listener = await listen(backend)
-    peer = await connect(listener)
+    listener = await UDP(backend).listen()
+    peer = await UDP(backend).connect(listener)
     await peer.send(b"x")
 
     got: list[bytes] = []

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import socket
 import sys
@@ -14,15 +13,10 @@ from pathlib import Path
 import pytest
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.datagrams import (
-    ControlDatagramEndpoint,
-    ControlDatagramListener,
-    DatagramEndpoint,
-    DatagramListener,
-)
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.socket_transports import SocketBackend
 from easynetwork.lowlevel.socket_transports.datagrams import SocketDatagramEndpoint, SocketDatagramListener
+from easynetwork.lowlevel.testing.real_sockets import UnixDatagrams
 
 pytestmark = [
     pytest.mark.anyio,
@@ -32,36 +26,12 @@ pytestmark = [
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="abstract names exist on Linux only")
 
 
-class Place:
-    """Opens sockets in a folder, each at another path."""
-
-    def __init__(self, backend: AsyncBackend, folder: Path) -> None:
-        self._backend = backend
-        self._folder = folder
-        self._numbers = itertools.count()
-
-    def path(self) -> Path:
-        return self._folder / str(next(self._numbers))
-
-    async def listen(self) -> ControlDatagramListener:
-        return await self._backend.create_unix_datagram_listener(self.path())
-
-    async def connect(self, listener: DatagramListener) -> ControlDatagramEndpoint:
-        address = listener.extra(UNIXSocketAttribute.sockname)
-        return await self._backend.create_unix_datagram_endpoint(address, local_path=self.path())
-
-    async def make_pair(self) -> tuple[DatagramEndpoint, DatagramEndpoint]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        wrap = self._backend.wrap_connected_datagram_socket
-        return await wrap(ours), await wrap(theirs)
-
-
 @pytest.fixture
-def place(backend: AsyncBackend, folder: Path) -> Place:
-    return Place(backend, folder)
+def place(backend: AsyncBackend, folder: Path) -> UnixDatagrams:
+    return UnixDatagrams(backend, folder)
 
 
-async def test_addresses_are_told(place: Place) -> None:
+async def test_addresses_are_told(place: UnixDatagrams) -> None:
     listener = await place.listen()
     endpoint = await place.connect(listener)
     await endpoint.send(b"x")
@@ -74,7 +44,7 @@ async def test_addresses_are_told(place: Place) -> None:
     await listener.aclose()
 
 
-async def test_files_are_removed_with_their_sockets(place: Place, folder: Path) -> None:
+async def test_files_are_removed_with_their_sockets(place: UnixDatagrams, folder: Path) -> None:
     listener = await place.listen()
     endpoint = await place.connect(listener)
     assert len(os.listdir(folder)) == 2
@@ -85,7 +55,7 @@ async def test_files_are_removed_with_their_sockets(place: Place, folder: Path) 
 
 
 async def test_closing_closes_even_if_the_file_cannot_be_removed(
-    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch
+    place: UnixDatagrams, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", path)
@@ -99,7 +69,7 @@ async def test_closing_closes_even_if_the_file_cannot_be_removed(
 
 
 async def test_a_path_that_nobody_is_bound_to_is_named_and_leaves_no_file(
-    backend: AsyncBackend, place: Place, folder: Path
+    backend: AsyncBackend, place: UnixDatagrams, folder: Path
 ) -> None:
     path = place.path()
     with pytest.raises(FileNotFoundError, match=f"cannot connect to '{path}'"):
@@ -108,7 +78,7 @@ async def test_a_path_that_nobody_is_bound_to_is_named_and_leaves_no_file(
     assert not os.listdir(folder)
 
 
-async def test_an_unnamed_peer_cannot_be_answered(backend: AsyncBackend, place: Place) -> None:
+async def test_an_unnamed_peer_cannot_be_answered(backend: AsyncBackend, place: UnixDatagrams) -> None:
     listener = await place.listen()
     endpoint = await backend.create_unix_datagram_endpoint(listener.extra(UNIXSocketAttribute.sockname))
     await endpoint.send(b"x")
@@ -134,7 +104,7 @@ async def test_abstract_and_chosen_names(backend: AsyncBackend, folder: Path) ->
     await listener.aclose()
 
 
-async def test_mode_is_that_of_the_file(backend: AsyncBackend, place: Place) -> None:
+async def test_mode_is_that_of_the_file(backend: AsyncBackend, place: UnixDatagrams) -> None:
     path = place.path()
     listener = await backend.create_unix_datagram_listener(path, mode=0o622)
 
@@ -142,7 +112,9 @@ async def test_mode_is_that_of_the_file(backend: AsyncBackend, place: Place) -> 
     await listener.aclose()
 
 
-async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: SocketBackend, place: Place) -> None:
+async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(
+    backend: SocketBackend, place: UnixDatagrams
+) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
     endpoint = SocketDatagramEndpoint(backend, ours, send_timeout=0.1)
@@ -158,7 +130,7 @@ async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(backend: 
     await endpoint.aclose()
 
 
-async def test_a_full_peer_holds_up_nobody_else(backend: AsyncBackend, place: Place) -> None:
+async def test_a_full_peer_holds_up_nobody_else(backend: AsyncBackend, place: UnixDatagrams) -> None:
     listener = await place.listen()
     full, good = await place.connect(listener), await place.connect(listener)
     full_address, good_address = (peer.extra(UNIXSocketAttribute.sockname).as_raw() for peer in (full, good))
@@ -175,7 +147,7 @@ async def test_a_full_peer_holds_up_nobody_else(backend: AsyncBackend, place: Pl
         await sock.aclose()
 
 
-async def test_closing_ends_a_send_that_waits(place: Place, backend: AsyncBackend) -> None:
+async def test_closing_ends_a_send_that_waits(place: UnixDatagrams, backend: AsyncBackend) -> None:
     listener = await place.listen()
     peer = await place.connect(listener)
     address = peer.extra(UNIXSocketAttribute.sockname).as_raw()
@@ -194,7 +166,7 @@ async def test_closing_ends_a_send_that_waits(place: Place, backend: AsyncBacken
     await peer.aclose()
 
 
-async def test_a_peer_that_is_gone_is_an_error_for_who_sends_to_it(place: Place) -> None:
+async def test_a_peer_that_is_gone_is_an_error_for_who_sends_to_it(place: UnixDatagrams) -> None:
     listener = await place.listen()
     peer, stays = await place.connect(listener), await place.connect(listener)
     await peer.send(b"x")
@@ -207,7 +179,7 @@ async def test_a_peer_that_is_gone_is_an_error_for_who_sends_to_it(place: Place)
     await listener.aclose()
 
 
-async def test_a_datagram_larger_than_any_buffer_of_udp_arrives_whole(place: Place) -> None:
+async def test_a_datagram_larger_than_any_buffer_of_udp_arrives_whole(place: UnixDatagrams) -> None:
     listener = await place.listen()
     peer = await place.connect(listener)
     data = bytes(range(250)) * 600  # 150 kB; the system's default allows 200
@@ -221,7 +193,7 @@ async def test_a_datagram_larger_than_any_buffer_of_udp_arrives_whole(place: Pla
 
 
 async def test_a_datagram_that_was_cut_off_is_an_error_or_nothing(
-    backend: AsyncBackend, place: Place, monkeypatch: pytest.MonkeyPatch
+    backend: AsyncBackend, place: UnixDatagrams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("easynetwork.lowlevel.unix_messages._LARGEST", 1000)
     listener = await place.listen()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import socket
 import sys
@@ -15,8 +14,9 @@ import pytest
 from easynetwork.exceptions import UnsupportedOperation
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
-from easynetwork.lowlevel.streams import ByteStream, ControlByteStream, StreamListener
+from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.testing import check_byte_stream
+from easynetwork.lowlevel.testing.real_sockets import UnixStreams
 
 pytestmark = [
     pytest.mark.anyio,
@@ -26,38 +26,12 @@ pytestmark = [
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="abstract names exist on Linux only")
 
 
-class Place:
-    """Opens sockets in a folder, each at another path."""
-
-    def __init__(self, backend: AsyncBackend, folder: Path) -> None:
-        self._backend = backend
-        self._folder = folder
-        self._numbers = itertools.count()
-
-    def path(self) -> Path:
-        return self._folder / str(next(self._numbers))
-
-    async def listen(self, backlog: int = 10) -> StreamListener:
-        return await self._backend.create_unix_stream_listener(self.path(), backlog)
-
-    async def connect(self, listener: StreamListener) -> ControlByteStream:
-        return await self._backend.create_unix_stream_connection(listener.extra(UNIXSocketAttribute.sockname))
-
-    async def make_pair(self) -> tuple[ControlByteStream, ControlByteStream]:
-        listener = await self.listen()
-        client = await self.connect(listener)
-        server = await listener.accept()
-        await listener.aclose()
-        assert isinstance(server, ControlByteStream)
-        return client, server
-
-
 @pytest.fixture
-def place(backend: AsyncBackend, folder: Path) -> Place:
-    return Place(backend, folder)
+def place(backend: AsyncBackend, folder: Path) -> UnixStreams:
+    return UnixStreams(backend, folder)
 
 
-async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, place: Place) -> None:
+async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, place: UnixStreams) -> None:
     async def make_pair() -> tuple[ByteStream, ByteStream]:
         pair = await place.make_pair()
         for stream in pair:
@@ -67,7 +41,7 @@ async def test_streams_with_a_sink_pass_the_examination(backend: AsyncBackend, p
     await check_byte_stream(backend, make_pair)
 
 
-async def test_addresses_are_told(backend: AsyncBackend, place: Place) -> None:
+async def test_addresses_are_told(backend: AsyncBackend, place: UnixStreams) -> None:
     listener, local_path = await place.listen(), place.path()
     path = listener.extra(UNIXSocketAttribute.sockname)
     client = await backend.create_unix_stream_connection(path, local_path=local_path)
@@ -81,7 +55,7 @@ async def test_addresses_are_told(backend: AsyncBackend, place: Place) -> None:
 
 @pytest.mark.parametrize("forcefully", [True, False])
 async def test_files_are_removed_with_their_sockets(
-    backend: AsyncBackend, place: Place, folder: Path, forcefully: bool
+    backend: AsyncBackend, place: UnixStreams, folder: Path, forcefully: bool
 ) -> None:
     listener = await place.listen()
     path = listener.extra(UNIXSocketAttribute.sockname)
@@ -96,7 +70,7 @@ async def test_files_are_removed_with_their_sockets(
 
 
 async def test_a_path_that_nobody_listens_to_is_named_and_leaves_no_file(
-    backend: AsyncBackend, place: Place, folder: Path
+    backend: AsyncBackend, place: UnixStreams, folder: Path
 ) -> None:
     path = place.path()
     with pytest.raises(FileNotFoundError, match=f"cannot connect to '{path}'"):
@@ -105,7 +79,7 @@ async def test_a_path_that_nobody_listens_to_is_named_and_leaves_no_file(
     assert not os.listdir(folder)
 
 
-async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: AsyncBackend, place: Place) -> None:
+async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: AsyncBackend, place: UnixStreams) -> None:
     path = place.path()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -119,7 +93,7 @@ async def test_a_dead_servers_path_is_taken_and_a_living_ones_is_not(backend: As
 
 
 @on_linux
-async def test_a_full_backlog_is_waited_for(backend: AsyncBackend, place: Place) -> None:
+async def test_a_full_backlog_is_waited_for(backend: AsyncBackend, place: UnixStreams) -> None:
     listener = await place.listen(backlog=0)
     first = await place.connect(listener)
 
@@ -151,7 +125,7 @@ async def test_abstract_and_chosen_names(backend: AsyncBackend) -> None:
         await one.aclose()
 
 
-async def test_all_bytes_reach_a_late_reader_whose_own_were_not_read(place: Place) -> None:
+async def test_all_bytes_reach_a_late_reader_whose_own_were_not_read(place: UnixStreams) -> None:
     client, server = await place.make_pair()
     sent = server.send_nowait(bytes(1_000_000))
     await client.send(b"more requests that nobody reads")

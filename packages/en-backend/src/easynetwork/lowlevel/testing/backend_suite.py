@@ -35,7 +35,6 @@ from easynetwork.exceptions import UnsupportedOperation
 from ..api_async.backend.abc import AsyncBackend
 from ..tls import TLSOptions
 from ._descriptors import nothing_left_open
-from ._real_sockets import TCP, TLS, UDP, UnixDatagrams, UnixStreams
 from ._rules import must_raise
 from .check_control_datagrams import check_control_datagrams
 from .check_control_streams import check_control_stream
@@ -44,6 +43,7 @@ from .check_datagrams import check_datagram_endpoint
 from .check_stream_listeners import check_stream_listener
 from .check_streams import check_byte_stream
 from .check_tasks import check_tasks
+from .real_sockets import TCP, TLS, UDP, UnixDatagrams, UnixStreams
 
 try:
     import pytest

@@ -25,8 +25,8 @@ class TCP:
     def __init__(self, backend: AsyncBackend) -> None:
         self._backend = backend
 
-    async def listen(self) -> StreamListener:
-        (listener,) = await self._backend.create_tcp_listeners(_HOST, 0, _BACKLOG)
+    async def listen(self, host: str | None = _HOST) -> StreamListener:
+        (listener,) = await self._backend.create_tcp_listeners(host, 0, _BACKLOG)
         return listener
 
     async def connect(self, listener: StreamListener) -> ByteStream:
@@ -77,8 +77,8 @@ class UDP:
     def __init__(self, backend: AsyncBackend) -> None:
         self._backend = backend
 
-    async def listen(self) -> DatagramListener:
-        (listener,) = await self._backend.create_udp_listeners(_HOST, 0)
+    async def listen(self, host: str = _HOST) -> DatagramListener:
+        (listener,) = await self._backend.create_udp_listeners(host, 0)
         return listener
 
     async def connect(self, listener: DatagramListener) -> DatagramEndpoint:
@@ -95,15 +95,22 @@ class UDP:
         return await wrap(ours), await wrap(theirs)
 
 
-class UnixStreams:
-    """Streams and listeners whose files are in ``folder``."""
+class _UnixSockets:
+    """Sockets whose files are in ``folder``, each with another name."""
 
     def __init__(self, backend: AsyncBackend, folder: Path) -> None:
         self._backend = backend
         self._paths = (folder / str(number) for number in itertools.count())
 
-    async def listen(self) -> StreamListener:
-        return await self._backend.create_unix_stream_listener(next(self._paths), _BACKLOG)
+    def path(self) -> Path:
+        return next(self._paths)
+
+
+class UnixStreams(_UnixSockets):
+    """Streams and listeners."""
+
+    async def listen(self, backlog: int = _BACKLOG) -> StreamListener:
+        return await self._backend.create_unix_stream_listener(self.path(), backlog)
 
     async def connect(self, listener: StreamListener) -> ControlByteStream:
         address = listener.extra(UNIXSocketAttribute.sockname)
@@ -122,19 +129,15 @@ class UnixStreams:
         return _with_control(await wrap(ours)), _with_control(await wrap(theirs))
 
 
-class UnixDatagrams:
-    """Endpoints and listeners whose files are in ``folder``."""
-
-    def __init__(self, backend: AsyncBackend, folder: Path) -> None:
-        self._backend = backend
-        self._paths = (folder / str(number) for number in itertools.count())
+class UnixDatagrams(_UnixSockets):
+    """Endpoints and listeners."""
 
     async def listen(self) -> ControlDatagramListener:
-        return await self._backend.create_unix_datagram_listener(next(self._paths))
+        return await self._backend.create_unix_datagram_listener(self.path())
 
     async def connect(self, listener: DatagramListener) -> ControlDatagramEndpoint:
         address = listener.extra(UNIXSocketAttribute.sockname)
-        return await self._backend.create_unix_datagram_endpoint(address, local_path=next(self._paths))
+        return await self._backend.create_unix_datagram_endpoint(address, local_path=self.path())
 
     async def wrap_pair(self) -> tuple[DatagramEndpoint, DatagramEndpoint]:
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_DGRAM)
