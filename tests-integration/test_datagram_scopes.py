@@ -18,8 +18,8 @@ from pathlib import Path
 import anyio
 import pytest
 from datagram_peers import SocketPeer, udp_peer, unix_peer
-from handler_scopes import Cut, OpenGroup, OpenScope, each_scope, each_task_group
 from running_server import running
+from scopes import Cut, OpenGroup, OpenScope, each_scope, each_task_group
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskInfo
 from easynetwork.protocol import DatagramProtocol

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,7 +11,7 @@ import anyio
 import pytest
 import trio
 from datagram_peers import PATIENCE, LineSocketPeer
-from scopes import TIME_IS_UP, Cut, OpenScope, in_every_scope
+from scopes import Cut, OpenScope, each_scope_or_group
 from stream_peers import StreamServer, Transport, peer_of, trouble
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -154,7 +153,7 @@ async def test_a_peer_that_is_refused_sees_a_reset(transport: Transport, caplog:
     assert trouble(caplog) == []
 
 
-@in_every_scope
+@each_scope_or_group
 async def test_a_server_in_a_scope_ends_with_it_in_order(
     transport: Transport, open_scope: OpenScope, backend: AsyncBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,10 +167,9 @@ async def test_a_server_in_a_scope_ends_with_it_in_order(
             events.append("client gone")
 
     async def serve() -> None:
-        with contextlib.suppress(*TIME_IS_UP):
-            async with AsyncExitStack() as scope:
-                cut.append(await open_scope(scope, backend))
-                await server.serve_forever(is_up_event=is_up)
+        async with open_scope(backend) as cut_it:
+            cut.append(cut_it)
+            await server.serve_forever(is_up_event=is_up)
         events.append("scope left")
 
     cut: list[Cut] = []

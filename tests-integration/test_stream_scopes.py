@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
 
 import anyio
 import pytest
 import trio
 from loops import each_where_it_works, on_trio
-from scopes import TIME_IS_UP, OpenScope, in_every_scope
+from scopes import OpenGroup, OpenScope, each_scope_or_group, each_task_group
 from stream_peers import Transport, peer_of, trouble
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -127,20 +125,16 @@ class Noting(AsyncStreamRequestHandler[str, str]):
         self.disconnected = anyio.Event()
 
     async def handle(self, client: Client) -> AsyncGenerator[None, str]:
-        try:
-            async with AsyncExitStack() as scope:
-                cut = await self.open_scope(scope, client.backend())
-                while True:
-                    try:
-                        request = yield
-                    except BaseException as exc:
-                        self.events.append(type(exc).__name__)
-                        raise
-                    await client.send_packet(request)
-                    if request == "cut":
-                        cut()
-        except TIME_IS_UP:
-            pass
+        async with self.open_scope(client.backend()) as cut:
+            while True:
+                try:
+                    request = yield
+                except BaseException as exc:
+                    self.events.append(type(exc).__name__)
+                    raise
+                await client.send_packet(request)
+                if request == "cut":
+                    cut()
         await client.send_packet("the scope was cut")
 
     async def on_disconnection(self, client: Client) -> None:
@@ -148,7 +142,7 @@ class Noting(AsyncStreamRequestHandler[str, str]):
         self.disconnected.set()
 
 
-@in_every_scope
+@each_scope_or_group
 async def test_a_scope_may_be_open_over_several_packets(
     transport: Transport, open_scope: OpenScope, backend: AsyncBackend
 ) -> None:
@@ -164,7 +158,7 @@ async def test_a_scope_may_be_open_over_several_packets(
     assert handler.events == [cancelled] * 3 + ["on_disconnection"]  # two by scopes, and the shutdown
 
 
-@in_every_scope
+@each_scope_or_group
 async def test_the_end_of_the_peer_closes_a_generator_with_an_open_scope(
     transport: Transport, open_scope: OpenScope, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,28 +178,6 @@ async def test_the_end_of_the_peer_closes_a_generator_with_an_open_scope(
 # task groups
 
 
-async def asyncio_task_group(stack: AsyncExitStack, run: Callable[[], Any]) -> None:
-    group = await stack.enter_async_context(asyncio.TaskGroup())
-    group.create_task(run())
-
-
-async def trio_nursery(stack: AsyncExitStack, run: Callable[[], Any]) -> None:
-    nursery = await stack.enter_async_context(trio.open_nursery())
-    nursery.start_soon(run)
-
-
-async def anyio_task_group(stack: AsyncExitStack, run: Callable[[], Any]) -> None:
-    group = await stack.enter_async_context(anyio.create_task_group())
-    group.start_soon(run)
-
-
-OpenGroup = Callable[[AsyncExitStack, Callable[[], Any]], Awaitable[None]]
-
-task_groups = each_where_it_works(
-    "open_group", anywhere=[anyio_task_group], asyncio=[asyncio_task_group], trio=[trio_nursery]
-)
-
-
 class Pushing(AsyncStreamRequestHandler[str, str]):
     """Has a task beside each conversation, as one that tells a client of what happens elsewhere."""
 
@@ -215,7 +187,7 @@ class Pushing(AsyncStreamRequestHandler[str, str]):
         self.disconnected = anyio.Event()
 
     async def handle(self, client: Client) -> AsyncGenerator[None, str]:
-        async with AsyncExitStack() as group:
+        async with self.open_group(client.backend()) as start:
             fail = anyio.Event()
 
             async def push() -> None:
@@ -226,7 +198,7 @@ class Pushing(AsyncStreamRequestHandler[str, str]):
                 finally:
                     self.last_words()
 
-            await self.open_group(group, push)
+            start(push)
             while True:
                 request = yield
                 await client.send_packet(request)
@@ -241,7 +213,7 @@ def fail_in_clean_up() -> None:
     raise LookupError("clean-up")
 
 
-@task_groups
+@each_task_group
 async def test_the_end_of_the_peer_ends_the_tasks_of_its_handler(
     transport: Transport, open_group: OpenGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -258,7 +230,7 @@ async def test_the_end_of_the_peer_ends_the_tasks_of_its_handler(
     assert trouble(caplog) == []
 
 
-@task_groups
+@each_task_group
 async def test_an_error_of_a_handler_s_task_ends_its_client(
     transport: Transport, open_group: OpenGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -271,7 +243,7 @@ async def test_an_error_of_a_handler_s_task_ends_its_client(
     assert trouble(caplog) == ['ERROR LookupError("the user\'s own")']
 
 
-@task_groups
+@each_task_group
 @pytest.mark.parametrize("end", ["peer", "server"])
 async def test_an_error_in_the_clean_up_of_a_handler_s_task_is_logged(
     transport: Transport, open_group: OpenGroup, end: str, caplog: pytest.LogCaptureFixture
