@@ -114,6 +114,12 @@ def unix_peer(server: Any, *, bound_to: str | bytes | None = "") -> Generator[So
 
 
 @contextmanager
+def tcp_peer(server: Any) -> Generator[LineSocketPeer]:
+    with socket.create_connection(server.get_addresses()[0].for_connection()) as sock:
+        yield LineSocketPeer(sock)
+
+
+@contextmanager
 def unix_stream_peer(server: Any, *, bound_to: str | bytes | None = None) -> Generator[LineSocketPeer]:
     """A connection to a Unix stream server."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

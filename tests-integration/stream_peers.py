@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from datagram_peers import LineSocketPeer, unix_stream_peer
+from datagram_peers import LineSocketPeer, tcp_peer, unix_stream_peer
 from running_server import running
 
 from easynetwork.protocol import StreamProtocol
@@ -24,15 +23,9 @@ from easynetwork.servers.handlers import AsyncStreamRequestHandler
 StreamServer = AsyncTCPNetworkServer[str, str] | AsyncUnixStreamServer[str, str]
 
 
-@contextmanager
-def peer_of(server: StreamServer) -> Generator[LineSocketPeer]:
+def peer_of(server: StreamServer) -> AbstractContextManager[LineSocketPeer]:
     """A connection to a server of either kind."""
-    if isinstance(server, AsyncUnixStreamServer):
-        with unix_stream_peer(server) as peer:
-            yield peer
-    else:
-        with socket.create_connection(server.get_addresses()[0].for_connection()) as sock:
-            yield LineSocketPeer(sock)
+    return unix_stream_peer(server) if isinstance(server, AsyncUnixStreamServer) else tcp_peer(server)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of the servers of datagrams and of Unix sockets: opening, serving, closing, and what the log says of it. One rule for all of them."""
+"""The life of servers: opening, serving, closing, and what the log says of it. One rule for all of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import functools
 import gc
 import logging
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
-from datagram_peers import SocketPeer, udp_peer, unix_peer, unix_stream_peer
+from datagram_peers import LineSocketPeer, SocketPeer, tcp_peer, udp_peer, unix_peer, unix_stream_peer
 from loops import on_asyncio, on_trio
 from running_server import running, start
 
@@ -24,6 +25,7 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy, UnixSocketAddress
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import JSONSerializer, StringLineSerializer
+from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
 from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
 from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
@@ -53,18 +55,20 @@ class Kind:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.path = folder / "server.sock"
-        self.is_stream = name == "async_unix_stream"
+        self.is_stream = name in ("async_tcp", "async_unix_stream")
+        self.is_unix = name in ("async_unix_stream", "async_unix_datagram")
         self.logger = f"easynetwork.servers.{name}"
 
     def arguments(self, handler: Any) -> dict[str, Any]:
         protocol = StreamProtocol if self.is_stream else DatagramProtocol
         common: dict[str, Any] = {"protocol": protocol(StringLineSerializer()), "request_handler": handler}
-        where = {"host": "127.0.0.1", "port": 0} if self.name == "async_udp" else {"path": self.path}
+        where = {"host": "127.0.0.1", "port": 0} if not self.is_unix else {"path": self.path}
         return where | common
 
     @property
     def server_class(self) -> Callable[..., Any]:
         classes = {
+            "async_tcp": AsyncTCPNetworkServer,
             "async_udp": AsyncUDPNetworkServer,
             "async_unix_datagram": AsyncUnixDatagramServer,
             "async_unix_stream": AsyncUnixStreamServer,
@@ -76,6 +80,7 @@ class Kind:
 
     def peer(self, server: Any) -> AbstractContextManager[SocketPeer]:
         peers: dict[str, Callable[[Any], AbstractContextManager[SocketPeer]]] = {
+            "async_tcp": tcp_peer,
             "async_udp": udp_peer,
             "async_unix_datagram": unix_peer,
             "async_unix_stream": unix_stream_peer,
@@ -85,10 +90,10 @@ class Kind:
     def peer_name(self, peer: SocketPeer) -> str:
         """What the log calls a peer."""
         name = peer.sock.getsockname()
-        return str(IPv4SocketAddress(*name) if self.name == "async_udp" else UnixSocketAddress.from_raw(name))
+        return str(UnixSocketAddress.from_raw(name) if self.is_unix else IPv4SocketAddress(*name))
 
 
-@pytest.fixture(params=["async_udp", "async_unix_datagram", "async_unix_stream"])
+@pytest.fixture(params=["async_tcp", "async_udp", "async_unix_datagram", "async_unix_stream"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     return Kind(request.param, tmp_path)
 
@@ -197,6 +202,7 @@ async def test_a_server_may_serve_again_after_shutdown(kind: Kind) -> None:
                 with kind.peer(server) as peer:
                     assert await peer.ask("x") == "x"
                     await server.shutdown()
+                    assert not isinstance(peer, LineSocketPeer) or await peer.is_closed()
             assert server.is_listening()
             assert not server.is_serving()
 
@@ -259,6 +265,7 @@ async def test_shutdown_by_a_handler_ends_the_server(kind: Kind) -> None:
             with anyio.fail_after(10):
                 while server.is_serving():
                     await anyio.lowlevel.checkpoint()
+            assert not isinstance(peer, LineSocketPeer) or await peer.is_closed()
 
 
 async def test_closing_ends_the_service_when_the_last_client_is_done(kind: Kind) -> None:
@@ -521,6 +528,20 @@ DATAGRAM_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"max_pending_datagrams": 1.5}, TypeError, "max_pending_datagrams"),
     ({"max_peers": 0}, ValueError, "max_peers"),
 ]
+INET_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"host": 5}, TypeError, "host"),
+    ({"host": []}, ValueError, "host"),
+    ({"host": ["127.0.0.1", None]}, TypeError, "host"),
+    ({"port": "80"}, TypeError, "port"),
+    ({"port": 65536}, ValueError, "port"),
+    ({"port": -1}, ValueError, "port"),
+]
+STREAM_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"protocol": DatagramProtocol(JSONSerializer())}, TypeError, "protocol"),
+    ({"backlog": 0}, ValueError, "backlog"),
+    ({"max_recv_size": 0}, ValueError, "max_recv_size"),
+    ({"max_recv_size": 1.5}, TypeError, "max_recv_size"),
+]
 UNIX_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"path": 5}, TypeError, "PathLike"),
     ({"path": "a\0b"}, ValueError, "null"),
@@ -530,15 +551,20 @@ UNIX_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"ancillary_bufsize": True}, TypeError, "ancillary_bufsize"),
 ]
 FAULTS: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
+    "async_tcp": [
+        *COMMON_FAULTS,
+        *INET_FAULTS,
+        *STREAM_FAULTS,
+        ({"ssl": True}, TypeError, "ssl"),
+        ({"ssl_handshake_timeout": 1}, ValueError, "ssl_handshake_timeout"),
+        ({"ssl_shutdown_timeout": 1}, ValueError, "ssl_shutdown_timeout"),
+        ({"ssl_standard_compatible": False}, ValueError, "ssl_standard_compatible"),
+        ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "ssl_handshake_timeout": 0}, ValueError, "ssl_handshake"),
+    ],
     "async_udp": [
         *COMMON_FAULTS,
         *DATAGRAM_FAULTS,
-        ({"host": 5}, TypeError, "host"),
-        ({"host": []}, ValueError, "host"),
-        ({"host": ["127.0.0.1", None]}, TypeError, "host"),
-        ({"port": "80"}, TypeError, "port"),
-        ({"port": 65536}, ValueError, "port"),
-        ({"port": -1}, ValueError, "port"),
+        *INET_FAULTS,
     ],
     "async_unix_datagram": [
         *COMMON_FAULTS,
@@ -550,10 +576,7 @@ FAULTS: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
     "async_unix_stream": [
         *COMMON_FAULTS,
         *UNIX_FAULTS,
-        ({"protocol": DatagramProtocol(JSONSerializer())}, TypeError, "protocol"),
-        ({"backlog": 0}, ValueError, "backlog"),
-        ({"max_recv_size": 0}, ValueError, "max_recv_size"),
-        ({"max_recv_size": 1.5}, TypeError, "max_recv_size"),
+        *STREAM_FAULTS,
     ],
 }
 

@@ -1,28 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a server: opening, serving, closing, and what the log says of it."""
+"""What TCP has of its own in the life of a server; the rules of all servers are in test_server_lifecycle.py."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import logging
 import socket
-import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
 import pytest
-from loops import on_asyncio
 from running_server import running, start
 from tcp_peers import connected, line_protocol, line_server, serving
 
-from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.exceptions import ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
-from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy
-from easynetwork.protocol import DatagramProtocol, StreamProtocol
-from easynetwork.serializers import JSONSerializer, StringLineSerializer
 from easynetwork.servers import AsyncTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 
@@ -33,96 +26,6 @@ class Echo(AsyncStreamRequestHandler[str, str]):
     async def handle(self, client: AsyncStreamClient[str]) -> AsyncGenerator[None, str]:
         request = yield
         await client.send_packet(request)
-
-
-async def test_a_server_listens_between_activation_and_closing() -> None:
-    server = line_server(Echo())
-    assert not server.is_listening()
-    assert (server.get_addresses(), server.get_sockets()) == ((), ())
-
-    async with server:
-        await server.server_activate()
-        assert server.is_listening()
-        assert not server.is_serving()
-        (address,) = server.get_addresses()
-        (sock,) = server.get_sockets()
-        assert isinstance(address, IPv4SocketAddress)
-        assert isinstance(sock, SocketProxy)
-        assert sock.getsockname() == tuple(address)
-
-    assert not server.is_listening()
-    assert (server.get_addresses(), server.get_sockets()) == ((), ())
-
-
-async def test_activation_may_happen_in_several_tasks_at_once() -> None:
-    server = line_server(Echo())
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(server.server_activate)
-
-    assert len(server.get_addresses()) == 1
-    await server.server_close()
-
-
-async def test_a_closed_server_stays_closed() -> None:
-    server = line_server(Echo())
-    await server.server_close()
-    await server.server_close()
-
-    with pytest.raises(ServerClosedError):
-        await server.server_activate()
-    with pytest.raises(ServerClosedError):
-        await server.serve_forever()
-
-
-async def test_a_server_runs_once_at_a_time() -> None:
-    server = line_server(Echo())
-
-    async with running(server):
-        assert server.is_serving()
-        with pytest.raises(ServerAlreadyRunning):
-            await server.serve_forever()
-
-
-async def test_a_server_may_serve_again_after_shutdown() -> None:
-    server = line_server(Echo())
-
-    async with server:
-        for _ in range(2):
-            async with anyio.create_task_group() as tasks:
-                await start(server, tasks)
-                async with connected(server) as peer:
-                    assert await peer.ask("x") == "x"
-                    await server.shutdown()
-                    assert await peer.is_closed()
-            assert server.is_listening()
-            assert not server.is_serving()
-
-
-async def test_shutdown_may_be_called_by_many_and_without_need() -> None:
-    server = line_server(Echo())
-    await server.shutdown()
-
-    async with running(server), anyio.create_task_group() as tasks:
-        for _ in range(3):
-            tasks.start_soon(server.shutdown)
-
-    await server.shutdown()
-
-
-async def test_shutdown_by_a_handler_ends_the_server() -> None:
-    class Quitting(Echo):
-        async def handle(self, client: AsyncStreamClient[str]) -> AsyncGenerator[None, str]:
-            yield
-            await server.shutdown()
-
-    server = line_server(Quitting())
-    async with server, anyio.create_task_group() as tasks:
-        await start(server, tasks)
-        async with connected(server) as peer:
-            await peer.send("quit")
-            assert await peer.is_closed()
 
 
 async def test_closing_leaves_connected_clients_until_they_are_done() -> None:
@@ -156,23 +59,6 @@ async def test_closing_by_a_handler_is_closing() -> None:
             assert await peer.ask("x") == "x"
 
 
-async def test_closing_during_the_set_up_is_refused() -> None:
-    refused: list[BaseException] = []
-
-    class Early(Echo):
-        async def service_init(self, exit_stack: Any, server: Any) -> None:
-            assert not server.is_serving()
-            try:
-                await server.server_close()
-            except BusyResourceError as exc:
-                refused.append(exc)
-
-    async with running(line_server(Early())):
-        pass
-
-    assert len(refused) == 1
-
-
 async def test_closing_ends_an_activation_that_waits(monkeypatch: pytest.MonkeyPatch, backend: AsyncBackend) -> None:
     asked = anyio.Event()
 
@@ -193,43 +79,6 @@ async def test_closing_ends_an_activation_that_waits(monkeypatch: pytest.MonkeyP
         await server.server_close()
 
 
-async def test_service_init_that_fails_leaves_the_server_able_to_try_again() -> None:
-    class Failing(Echo):
-        attempts = 0
-
-        async def service_init(self, exit_stack: Any, server: Any) -> None:
-            exit_stack.callback(undone.append, True)
-            self.attempts += 1
-            if self.attempts == 1:
-                raise LookupError("no database")
-
-    undone: list[bool] = []
-    server = line_server(Failing())
-    async with server:
-        with pytest.raises(LookupError):
-            await server.serve_forever()
-        assert undone == [True]
-        async with running(server), connected(server) as peer:
-            assert await peer.ask("x") == "x"
-
-
-async def test_service_init_gets_a_weak_reference() -> None:
-    proxies: list[Any] = []
-
-    class Keeping(Echo):
-        async def service_init(self, exit_stack: Any, server: Any) -> None:
-            proxies.append(server)
-
-    server = line_server(Keeping())
-    async with running(server):
-        assert proxies[0].get_addresses() == server.get_addresses()
-    del server
-    gc.collect()
-
-    with pytest.raises(ReferenceError):
-        proxies[0].get_addresses()
-
-
 async def test_cancelling_serve_forever_ends_its_clients() -> None:
     server = line_server(Echo())
 
@@ -240,32 +89,6 @@ async def test_cancelling_serve_forever_ends_its_clients() -> None:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 assert await peer.is_closed()
-
-
-@on_asyncio
-async def test_a_server_in_an_asyncio_task_ends_with_the_task() -> None:
-    server = line_server(Echo())
-
-    async with server:
-        is_up = asyncio.Event()
-        task = asyncio.create_task(server.serve_forever(is_up_event=is_up))
-        await is_up.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    assert task.cancelled()
-
-
-async def test_a_server_that_is_collected_open_warns() -> None:
-    server = line_server(Echo())
-    await server.server_activate()
-    listeners = server._listeners  # pyright: ignore[reportPrivateUsage]  # to close what the collected server cannot
-
-    with pytest.warns(ResourceWarning, match="unclosed server"):
-        del server
-    for listener in listeners:
-        await listener.aclose()
 
 
 async def test_one_server_may_serve_several_addresses() -> None:
@@ -304,40 +127,6 @@ async def test_reuse_port_lets_two_servers_share() -> None:
     await second.server_activate()
     await first.server_close()
     await second.server_close()
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"protocol": JSONSerializer()}, TypeError, "protocol"),
-        ({"protocol": DatagramProtocol(JSONSerializer())}, TypeError, "protocol"),
-        ({"request_handler": object()}, TypeError, "request_handler"),
-        ({"host": 5}, TypeError, "host"),
-        ({"host": []}, ValueError, "host"),
-        ({"port": "80"}, TypeError, "port"),
-        ({"port": 65536}, ValueError, "port"),
-        ({"backlog": 0}, ValueError, "backlog"),
-        ({"max_recv_size": 0}, ValueError, "max_recv_size"),
-        ({"max_recv_size": 1.5}, TypeError, "max_recv_size"),
-        ({"ssl": True}, TypeError, "ssl"),
-        ({"ssl_handshake_timeout": 1}, ValueError, "ssl_handshake_timeout"),
-        ({"ssl_shutdown_timeout": 1}, ValueError, "ssl_shutdown_timeout"),
-        ({"ssl_standard_compatible": False}, ValueError, "ssl_standard_compatible"),
-        ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "ssl_handshake_timeout": 0}, ValueError, "ssl_handshake"),
-        ({"backend": 5}, TypeError, "backend"),
-        ({"backend": "twisted"}, ValueError, "twisted"),
-    ],
-)
-async def test_wrong_arguments_are_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
-    arguments: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": 0,
-        "protocol": StreamProtocol(StringLineSerializer()),
-        "request_handler": Echo(),
-    }
-
-    with pytest.raises(error, match=message):
-        AsyncTCPNetworkServer(**(arguments | options))
 
 
 async def test_the_log_tells_the_life_of_a_server(caplog: pytest.LogCaptureFixture) -> None:
@@ -406,27 +195,6 @@ async def test_errors_out_of_a_handler_are_sorted(
     assert logged == expected
 
 
-async def test_the_use_of_a_closed_client_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    gone = anyio.Event()
-
-    class Late(Echo):
-        async def on_disconnection(self, client: AsyncStreamClient[str]) -> None:
-            gone.set()
-
-        async def handle(self, client: AsyncStreamClient[str]) -> AsyncGenerator[None, str]:
-            yield
-            await client.aclose()
-            await client.send_packet("too late")
-
-    async with serving(Late()) as (_, peer):
-        await peer.send("x")
-        await gone.wait()
-
-    (record,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
-    assert record.levelname == "WARNING"
-    assert record.getMessage().startswith("There have been attempts to do operation on closed client (")
-
-
 async def test_a_connection_error_in_on_disconnection_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     class Last(Echo):
         async def on_disconnection(self, client: AsyncStreamClient[str]) -> None:
@@ -467,11 +235,6 @@ async def test_exactly_the_accepted_sockets_have_no_delay(backend: AsyncBackend)
 
     async with serving(Options()) as (_, peer):
         assert await peer.ask("x") == "True True"
-
-
-def test_without_an_event_loop_a_backend_must_be_named() -> None:
-    with pytest.raises(RuntimeError, match="backend"):
-        line_server(Echo())
 
 
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
