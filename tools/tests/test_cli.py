@@ -22,10 +22,10 @@ def test_help_names_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str
         main(["--help"], tmp_path)
 
     text = capsys.readouterr().out
-    assert all(f"\n    {verb} " in text for verb in ("sync", "demo", "test", "check", "build", "lock", "bench"))
+    assert all(f"\n    {verb} " in text for verb in ("sync", "demo", "test", "check", "docs", "build", "lock", "bench"))
 
 
-@pytest.mark.parametrize("verb", ["sync", "demo", "test", "check", "build", "lock", "bench"])
+@pytest.mark.parametrize("verb", ["sync", "demo", "test", "check", "docs", "build", "lock", "bench"])
 def test_every_verb_explains_itself(tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_status:
         main([verb, "--help"], tmp_path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import linters, lockfile, manifests
+from . import documents, linters, lockfile, manifests
 from .boundaries import check_boundaries
 from .environments import Environment, sync
 from .errors import Fault, WorkspaceError
@@ -76,6 +76,7 @@ def _tool_checks(workspace: Workspace, environment: Environment) -> list[Check]:
         Check("pyright", lambda: linters.pyright(workspace, environment), "repair the types."),
         Check("mypy", lambda: linters.mypy(workspace, environment), "repair the types."),
         Check("ruff check", lambda: linters.ruff_check(workspace, environment), "try `.venv/bin/ruff check --fix`."),
+        Check("docs", lambda: documents.check(workspace, environment), "repair the page or the docstring it names."),
         Check("ruff format", lambda: linters.ruff_format(workspace, environment), "run `.venv/bin/ruff format`."),
     ]
 

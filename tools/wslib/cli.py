@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import distributions, lockfile
+from . import distributions, documents, lockfile
 from .checks import check
 from .environments import Environment, sync
 from .errors import WorkspaceError
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("packages", nargs="*", metavar="PACKAGE", help="a folder of packages/; none means everything")
     verb.add_argument("--python", metavar="V", help=python)
     add("check", _check, "lint, types, boundaries, lock, versions: all of it, with all failures at the end")
+    add("docs", _docs, "make the site in build/docs, and let no warning pass")
     add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
     verb = add("lock", _lock, "bring uv.lock up to date with the manifests, without naming a registry in it")
     verb.add_argument("--upgrade", action="store_true", help="take the newest versions that the manifests allow")
@@ -102,6 +103,11 @@ def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
 
 def _check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
     check(workspace)
+
+
+def _docs(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    index = documents.build(workspace, _environment(workspace))
+    print(f"The site is in {workspace.relative(index)}.")
 
 
 def _build(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:

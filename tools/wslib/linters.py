@@ -13,7 +13,7 @@ from .merged import merge_sources
 from .processes import Words, capture
 from .workspace import Workspace
 
-__all__ = ("mypy", "pyright", "pyright_faults", "ruff_check", "ruff_format")
+__all__ = ("examples", "mypy", "pyright", "pyright_faults", "ruff_check", "ruff_format")
 
 
 def ruff_check(workspace: Workspace, environment: Environment) -> list[Fault]:
@@ -25,22 +25,22 @@ def ruff_format(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 
 def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
-    """Once for all sources, once for the tools, then once for each folder of tests: their files share names."""
+    """Once for all sources, once for the tools, then once for each folder of tests or of an example: their files share names."""
     program: Words = [environment.bin / "mypy", "--no-error-summary", "--python-executable", environment.python]
     sources = [member.src for member in workspace.members.values() if member.modules]
     tools = workspace.root / "tools"
     runs: list[Words] = [sources, [tools, tools / "ws", "--exclude", "^tools/tests/"]]
-    runs += [[folder] for folder in test_folders(workspace)]
+    runs += [[folder] for folder in [*test_folders(workspace), *examples(workspace)]]
     return [fault for run in runs for fault in _faults(workspace, [*program, *run])]
 
 
 def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
-    """Checks the merged tree and the tests: the paths are in the root manifest."""
+    """Checks the merged tree, the tests and the examples: the paths are in the root manifest."""
     merged = merge_sources(workspace)
     # Node.js comes from the lock as well: pyright itself would download it from a place that not every machine reaches.
     words: Words = [environment.bin / "pyright", "--outputjson", "--pythonpath", environment.python]
     result = capture(words, cwd=workspace.root)
-    folders = [merged, *test_folders(workspace), workspace.root / "tools"]
+    folders = [merged, *test_folders(workspace), *examples(workspace), workspace.root / "tools"]
     files = {path for folder in folders for path in folder.rglob("*.py")}
     return pyright_faults(result.stdout, result.stderr, len(files), workspace.root)
 
@@ -66,6 +66,11 @@ def test_folders(workspace: Workspace) -> list[Path]:
     folders = [member.tests for member in workspace.members.values()]
     folders += [workspace.root / "tests-integration", workspace.root / "tools" / "tests"]
     return [folder for folder in folders if any(folder.glob("test_*.py"))]
+
+
+def examples(workspace: Workspace) -> list[Path]:
+    """Returns the folders of the programs that the documents show."""
+    return sorted({path.parent for path in (workspace.root / "docs" / "examples").glob("*/*.py")})
 
 
 def _faults(workspace: Workspace, words: Words) -> list[Fault]:
