@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import trustme
 from loops import LOOPS
+from server_kinds import KINDS, Kind
 from stream_peers import Transport
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -89,6 +90,12 @@ def folder() -> Iterator[Path]:
 def transport(request: pytest.FixtureRequest, tmp_path: Path) -> Transport:
     """For what is one rule of all stream servers."""
     return Transport(request.param, tmp_path)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """For what is one rule of all servers."""
+    return Kind(request.param, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -8,94 +8,30 @@ import functools
 import gc
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 import trio
-from datagram_peers import LineSocketPeer, SocketPeer, tcp_peer, udp_peer, unix_peer, unix_stream_peer
+from datagram_peers import LineSocketPeer
 from loops import on_asyncio, on_trio
 from running_server import running, start
+from server_kinds import Client, Echo, Kind
 
 from easynetwork.exceptions import BusyResourceError, ClientClosedError, ServerAlreadyRunning, ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy, UnixSocketAddress
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
-from easynetwork.serializers import JSONSerializer, StringLineSerializer
-from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
-from easynetwork.servers.async_udp import AsyncUDPNetworkServer
-from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
-from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
+from easynetwork.serializers import JSONSerializer
 from easynetwork.servers.handlers import (
-    AsyncBaseClientInterface,
     AsyncDatagramRequestHandler,
     AsyncStreamClient,
     AsyncStreamRequestHandler,
 )
 
 pytestmark = pytest.mark.anyio
-
-Client = AsyncBaseClientInterface[str]
-
-
-class Echo(AsyncStreamRequestHandler[str, str], AsyncDatagramRequestHandler[str, str]):
-    """Handles whatever a server is made of."""
-
-    async def handle(self, client: Client) -> AsyncGenerator[None, str]:
-        request = yield
-        await client.send_packet(request)
-
-
-class Kind:
-    """One class of servers, and the sockets that talk to it."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.path = folder / "server.sock"
-        self.is_stream = name in ("async_tcp", "async_unix_stream")
-        self.is_unix = name in ("async_unix_stream", "async_unix_datagram")
-        self.logger = f"easynetwork.servers.{name}"
-
-    def arguments(self, handler: Any) -> dict[str, Any]:
-        protocol = StreamProtocol if self.is_stream else DatagramProtocol
-        common: dict[str, Any] = {"protocol": protocol(StringLineSerializer()), "request_handler": handler}
-        where = {"host": "127.0.0.1", "port": 0} if not self.is_unix else {"path": self.path}
-        return where | common
-
-    @property
-    def server_class(self) -> Callable[..., Any]:
-        classes = {
-            "async_tcp": AsyncTCPNetworkServer,
-            "async_udp": AsyncUDPNetworkServer,
-            "async_unix_datagram": AsyncUnixDatagramServer,
-            "async_unix_stream": AsyncUnixStreamServer,
-        }
-        return classes[self.name]
-
-    def server(self, handler: Any = None, **options: Any) -> Any:
-        return self.server_class(**self.arguments(handler or Echo()), **options)
-
-    def peer(self, server: Any) -> AbstractContextManager[SocketPeer]:
-        peers: dict[str, Callable[[Any], AbstractContextManager[SocketPeer]]] = {
-            "async_tcp": tcp_peer,
-            "async_udp": udp_peer,
-            "async_unix_datagram": unix_peer,
-            "async_unix_stream": unix_stream_peer,
-        }
-        return peers[self.name](server)
-
-    def peer_name(self, peer: SocketPeer) -> str:
-        """What the log calls a peer."""
-        name = peer.sock.getsockname()
-        return str(UnixSocketAddress.from_raw(name) if self.is_unix else IPv4SocketAddress(*name))
-
-
-@pytest.fixture(params=["async_tcp", "async_udp", "async_unix_datagram", "async_unix_stream"])
-def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
-    return Kind(request.param, tmp_path)
 
 
 def trouble(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -437,7 +373,7 @@ async def test_the_log_goes_where_it_is_wanted(kind: Kind, caplog: pytest.LogCap
 
 
 async def test_connections_are_logged_and_may_be_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    kind = Kind("async_unix_stream", tmp_path)
+    kind = Kind("unix_stream", tmp_path)
     caplog.set_level(logging.DEBUG)
 
     for quiet, level in ((False, "INFO"), (True, "DEBUG")):
@@ -551,7 +487,7 @@ UNIX_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"ancillary_bufsize": True}, TypeError, "ancillary_bufsize"),
 ]
 FAULTS: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
-    "async_tcp": [
+    "tcp": [
         *COMMON_FAULTS,
         *INET_FAULTS,
         *STREAM_FAULTS,
@@ -561,19 +497,19 @@ FAULTS: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"ssl_standard_compatible": False}, ValueError, "ssl_standard_compatible"),
         ({"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "ssl_handshake_timeout": 0}, ValueError, "ssl_handshake"),
     ],
-    "async_udp": [
+    "udp": [
         *COMMON_FAULTS,
         *DATAGRAM_FAULTS,
         *INET_FAULTS,
     ],
-    "async_unix_datagram": [
+    "unix_datagram": [
         *COMMON_FAULTS,
         *DATAGRAM_FAULTS,
         *[({"receive_ancillary_data": True} | options, error, message) for options, error, message in UNIX_FAULTS],
         ({"ancillary_bufsize": 100}, ValueError, "receive_ancillary_data"),
         ({"unnamed_addresses_behavior": "shout"}, ValueError, "unnamed_addresses_behavior"),
     ],
-    "async_unix_stream": [
+    "unix_stream": [
         *COMMON_FAULTS,
         *UNIX_FAULTS,
         *STREAM_FAULTS,
@@ -584,8 +520,9 @@ FAULTS: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
 async def test_wrong_arguments_are_named(kind: Kind) -> None:
     """One test for all of them: none of it needs a loop of its own."""
     for options, error, message in FAULTS[kind.name]:
-        with pytest.raises(error, match=message):
-            kind.server_class(**(kind.arguments(Echo()) | options))
+        for server_class in (kind.server_class, kind.standalone_class):
+            with pytest.raises(error, match=message):
+                server_class(**(kind.arguments(Echo()) | options))
 
 
 async def test_a_handler_of_the_other_kind_is_refused(kind: Kind) -> None:

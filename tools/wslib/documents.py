@@ -26,7 +26,7 @@ def build(workspace: Workspace, environment: Environment) -> Path:
 
 def check(workspace: Workspace, environment: Environment) -> list[Fault]:
     """Makes the site afresh, so that a page that did not change is looked at as well."""
-    program = [environment.bin / "sphinx-build", "--fresh-env", "--fail-on-warning", "--quiet", "--builder", "html"]
-    result = capture([*program, "docs", "build/docs"], cwd=workspace.root)
+    options = ["--fresh-env", "--fail-on-warning", "--quiet", "--builder", "html"]
+    result = capture([environment.bin / "sphinx-build", *options, "docs", "build/docs"], cwd=workspace.root)
     lines = result.stderr.replace(f"{workspace.root}/", "").splitlines()
     return [Fault("docs", line) for line in lines] if result.returncode else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from .environments import Environment
@@ -25,13 +26,16 @@ def ruff_format(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 
 def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
-    """Once for all sources, once for the tools, then once for each folder of tests or of an example: their files share names."""
+    """Once for all sources, once for the tools, then once for each folder of tests or with an example: their files share names."""
     program: Words = [environment.bin / "mypy", "--no-error-summary", "--python-executable", environment.python]
     sources = [member.src for member in workspace.members.values() if member.modules]
     tools = workspace.root / "tools"
     runs: list[Words] = [sources, [tools, tools / "ws", "--exclude", "^tools/tests/"]]
-    runs += [[folder] for folder in [*test_folders(workspace), *examples(workspace)]]
-    return [fault for run in runs for fault in _faults(workspace, [*program, *run])]
+    runs += [[folder] for folder in test_folders(workspace)]
+    faults = [fault for run in runs for fault in _faults(workspace, [*program, *run])]
+    for folder in examples(workspace):  # programs, which import each other as the scripts that they are
+        faults += _faults(workspace, [*program, folder], {"MYPYPATH": str(folder)})
+    return faults
 
 
 def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
@@ -73,8 +77,8 @@ def examples(workspace: Workspace) -> list[Path]:
     return sorted({path.parent for path in (workspace.root / "docs" / "examples").glob("*/*.py")})
 
 
-def _faults(workspace: Workspace, words: Words) -> list[Fault]:
-    result = capture(words, cwd=workspace.root)
+def _faults(workspace: Workspace, words: Words, env: Mapping[str, str] | None = None) -> list[Fault]:
+    result = capture(words, cwd=workspace.root, env=env)
     if result.returncode == 0:
         return []
     output = (result.stdout + result.stderr).replace(f"{workspace.root}{os.sep}", "").strip()

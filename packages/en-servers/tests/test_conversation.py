@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.servers.engine.conversation import EOF, Outcome, converse
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +32,7 @@ class Script:
 
 
 def drive(turn: Turn, receive: Callable[[Any], Awaitable[Any]]) -> Awaitable[Outcome]:
-    return converse([turn], receive)
+    return converse([turn], receive, ensure_backend(None))
 
 
 async def test_a_generator_that_asks_for_nothing_is_silent() -> None:
@@ -231,7 +232,10 @@ async def test_a_generator_that_ends_in_peace_after_a_cancellation_is_the_last(b
             yield
 
     with backend.move_on_after(0):
-        assert await converse((turn() for _ in range(2)), lambda wish: backend.sleep_forever()) is Outcome.INTERRUPTED
+        assert (
+            await converse((turn() for _ in range(2)), lambda wish: backend.sleep_forever(), backend)
+            is Outcome.INTERRUPTED
+        )
 
     assert started == [True]
 

@@ -15,12 +15,21 @@ __path__ = extend_path(__path__, __name__)  # editable installs put the transpor
 if TYPE_CHECKING:
     from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
     from easynetwork.servers.async_udp import AsyncUDPNetworkServer
+    from easynetwork.servers.standalone_tcp import StandaloneTCPNetworkServer
+    from easynetwork.servers.standalone_udp import StandaloneUDPNetworkServer
 
-    __all__ = ("AsyncTCPNetworkServer", "AsyncUDPNetworkServer")
+    __all__ = (
+        "AsyncTCPNetworkServer",
+        "AsyncUDPNetworkServer",
+        "StandaloneTCPNetworkServer",
+        "StandaloneUDPNetworkServer",
+    )
 else:
     _TRANSPORTS = {
         "AsyncTCPNetworkServer": ("async_tcp", "en-servers-tcp"),
         "AsyncUDPNetworkServer": ("async_udp", "en-servers-udp"),
+        "StandaloneTCPNetworkServer": ("standalone_tcp", "en-servers-tcp"),
+        "StandaloneUDPNetworkServer": ("standalone_udp", "en-servers-udp"),
     }
 
     def _is_installed(module):

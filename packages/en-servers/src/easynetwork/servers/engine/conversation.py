@@ -4,9 +4,16 @@
 from __future__ import annotations
 
 import enum
+import math
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import Any, Final, Literal, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from easynetwork.lowlevel.pauses import growing_pauses
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
 __all__ = ("EOF", "EndOfStream", "Outcome", "converse")
 
@@ -21,6 +28,9 @@ class EndOfStream(enum.Enum):
 
 EOF: Final = EndOfStream.EOF
 
+_AT_ONCE: Final = 0.001
+"""Seconds between two interruptions in which nobody can have wanted to wait for a packet."""
+
 
 class Outcome(enum.Enum):
     """How a conversation ended."""
@@ -34,6 +44,7 @@ class Outcome(enum.Enum):
 async def converse(
     generators: Iterable[AsyncGenerator[Any, _T]],
     receive: Callable[[Any], Awaitable[_T | Literal[EndOfStream.EOF]]],
+    backend: AsyncBackend,
 ) -> Outcome:
     """Drives one generator after the other to its end: ``receive(what it yielded)`` gives the packet to send in, `EOF`, or raises what is to be thrown in.
 
@@ -53,12 +64,14 @@ async def converse(
             wish = await first_step
         except StopAsyncIteration:
             return Outcome.SILENT
-        interrupted = False
+        interruptions: _Interruptions | None = None
         while True:
             try:
                 packet = await receive(wish)
             except BaseException as exc:  # cancellation too: the generator is where the user's code waits
-                interrupted = interrupted or not isinstance(exc, Exception)
+                if not isinstance(exc, Exception):
+                    interruptions = interruptions or _Interruptions(backend)
+                    await interruptions.slow_down()
                 answer = generator.athrow(exc)
             else:
                 if packet is EOF:
@@ -69,9 +82,26 @@ async def converse(
                 wish = await answer
             except StopAsyncIteration:
                 break
-        if interrupted:
+        if interruptions is not None:
             return Outcome.INTERRUPTED
     return Outcome.DONE
+
+
+class _Interruptions:
+    """Those of a generator that goes on after each of them: it is cancelled for good, and would spend all of the processor's time on that."""
+
+    def __init__(self, backend: AsyncBackend) -> None:
+        self._backend = backend
+        self._pauses = growing_pauses()
+        self._last = -math.inf
+
+    async def slow_down(self) -> None:
+        """Waits if the generator has been interrupted just before."""
+        if monotonic() - self._last < _AT_ONCE:
+            await self._backend.ignore_cancellation(self._backend.sleep(next(self._pauses)))
+        else:
+            self._pauses = growing_pauses()
+        self._last = monotonic()
 
 
 async def _close(generator: AsyncGenerator[Any, Any]) -> None:

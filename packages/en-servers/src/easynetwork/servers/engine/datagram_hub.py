@@ -63,6 +63,8 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
         self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
         self._attended = 0
+        self.waiting: set[DatagramClient[_RequestT, _ResponseT]] = set()
+        """The clients whose handler has had to wait."""
         self.is_receiving = True
         """Whether datagrams may still arrive."""
         self.arrivals: set[IEvent] = set()
@@ -109,8 +111,10 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                         trap = context.run(talks.send, client)
                         if trap is not DONE:
                             lead.give_up()
+                            self.waiting.add(client)
                             await finish(talks, context, trap)
                 finally:
+                    self.waiting.discard(client)
                     client.is_attended = False
                     self._attended -= 1
                     client.discard_all()
@@ -123,7 +127,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         taken = client.taken
         try:
             # `converse` makes the generator, so that its handler's first words are in its context as well.
-            await converse(map(self._handle, (client,)), client.receive)
+            await converse(map(self._handle, (client,)), client.receive, self.backend)
         except (Exception, BaseExceptionGroup) as exc:
             ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
         if client.taken == taken:

@@ -71,6 +71,9 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
         exit_stack.callback(self._end)  # the last thing: what the handler puts on the stack may still send
         await self.handler.service_init(exit_stack, server)
 
+    def attended(self) -> Sequence[object]:
+        return [client.name for hub in tuple(self._hubs) for client in tuple(hub.waiting)]
+
     async def serve(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> None:
         """Has the datagrams of ``listener`` handled until it is closed."""
         hub = DatagramHub(self, listener)

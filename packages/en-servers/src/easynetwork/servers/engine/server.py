@@ -41,12 +41,19 @@ class Service(Protocol[_ListenerT]):
     """What a server does between its opening and its closing."""
 
     @property
+    def handler(self) -> object: ...
+
+    @property
     def open_listeners(self) -> Callable[[], Awaitable[Sequence[_ListenerT]]]: ...
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None: ...
 
     async def serve(self, listener: _ListenerT, clients: TaskGroup) -> None:
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
+
+    def attended(self) -> Sequence[object]:
+        """The addresses of the clients that the handler has at the moment. Thread-safe."""
+        ...
 
 
 class _Run:
@@ -79,6 +86,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._service = service
         self._logger = logger
         self._listeners: Sequence[_ListenerT] = ()
+        self._addresses: tuple[_AddressT, ...] = ()
         self._activation_lock = backend.create_lock()
         self._activation: CancelScope | None = None
         self._closed = False
@@ -104,11 +112,16 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
 
     def get_addresses(self) -> tuple[_AddressT, ...]:
         """The addresses that the server is bound to; empty while it does not listen."""
-        return tuple(listener.extra(SocketAttribute.sockname) for listener in self._listeners)
+        return self._addresses
 
     def get_sockets(self) -> tuple[ISocket, ...]:
         """Views of the listening sockets, for options and the like; empty while the server does not listen."""
         return tuple(listener.extra(SocketAttribute.socket) for listener in self._listeners)
+
+    def describe_handler(self) -> tuple[str, Sequence[object]]:
+        """The name of the request handler's class, and the addresses of the clients that it has. Thread-safe."""
+        kind = type(self._service.handler)
+        return f"{kind.__module__}.{kind.__qualname__}", self._service.attended()
 
     async def server_activate(self) -> None:
         async with self._activation_lock:
@@ -123,6 +136,8 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
                 await self._close_all(listeners)
             self._check_not_closed()
             self._listeners = listeners
+            # Asked for now, because other threads want to know, and a socket may be closed while it tells them.
+            self._addresses = tuple(listener.extra(SocketAttribute.sockname) for listener in listeners)
 
     def _check_not_closed(self) -> None:
         if self._closed:
@@ -134,7 +149,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._closed = True
         if self._activation is not None:
             self._activation.cancel()
-        listeners, self._listeners = self._listeners, ()
+        listeners, self._listeners, self._addresses = self._listeners, (), ()
         await self._close_all(listeners)
 
     async def _close_all(self, listeners: Sequence[_ListenerT]) -> None:

@@ -68,9 +68,13 @@ class StreamService(Generic[_RequestT, _ResponseT]):
 
     _accept_trouble: RateLimit = field(default_factory=RateLimit, init=False)
     _handshake_trouble: RateLimit = field(default_factory=RateLimit, init=False)
+    _attended: dict[StreamClient[_RequestT, _ResponseT], object] = field(default_factory=dict[Any, object], init=False)
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
         await self.handler.service_init(exit_stack, server)
+
+    def attended(self) -> Sequence[object]:
+        return tuple(self._attended.values())
 
     async def serve(self, listener: StreamListener, clients: TaskGroup) -> None:
         """Accepts connections until ``listener`` is closed, and starts a task for each."""
@@ -99,9 +103,11 @@ class StreamService(Generic[_RequestT, _ResponseT]):
             return
         client = self.make_client(stream, self.protocol, self.max_recv_size, attributes)
         self.logger.log(self.connection_log_level, "Accepted new connection (address = %s)", address)
+        self._attended[client] = address
         try:
             await self._attend(client, ClientErrorLog(self.logger, address))
         finally:
+            del self._attended[client]
             try:
                 await client.aclose()
             finally:
@@ -139,13 +145,15 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         """Runs ``on_connection()``, in either of its forms; False if the peer went away meanwhile."""
         greeting = self.handler.on_connection(client)
         if isinstance(greeting, AsyncGenerator):
-            return await converse([greeting], client.receive) is not Outcome.EOF or client.is_closing()
+            return (
+                await converse([greeting], client.receive, client.backend()) is not Outcome.EOF or client.is_closing()
+            )
         await greeting
         return True
 
     async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
         turns = self._turns(client)
-        while (outcome := await converse(turns, client.receive)) is Outcome.INTERRUPTED:
+        while (outcome := await converse(turns, client.receive, client.backend())) is Outcome.INTERRUPTED:
             await client.backend().coro_yield()  # ends a service that is cancelled, whatever its handler made of that
         if outcome is Outcome.SILENT and not client.has_sent:
             client.abort()  # refused; there is nothing that could get lost

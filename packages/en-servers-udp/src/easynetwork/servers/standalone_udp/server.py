@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
+from easynetwork.servers.async_udp import AsyncUDPNetworkServer
+from easynetwork.servers.engine.datagram_service import MAX_PEERS, MAX_PENDING_DATAGRAMS
+from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
+    from easynetwork.protocol import DatagramProtocol
+    from easynetwork.servers.handlers import AsyncDatagramRequestHandler
+
+__all__ = ("StandaloneUDPNetworkServer",)
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+
+class StandaloneUDPNetworkServer(
+    BaseStandaloneNetworkServer[IPv4SocketAddress | IPv6SocketAddress], Generic[_RequestT, _ResponseT]
+):
+    """Serves a protocol over UDP in the thread that calls `serve_forever`.
+
+    It runs an `AsyncUDPNetworkServer`, which explains the arguments that are not below.
+
+    Args:
+        backend: the event loop's adapter or its name; None is ``"asyncio"``.
+        runner_options: how the event loop is run, see `AsyncBackend.bootstrap`: ``{"loop_factory": uvloop.new_event_loop}``, for instance.
+
+    Raises:
+        TypeError, ValueError: as there.
+        ModuleNotFoundError: the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        host: str | Sequence[str] | None,
+        port: int,
+        protocol: DatagramProtocol[_ResponseT, _RequestT],
+        request_handler: AsyncDatagramRequestHandler[_RequestT, _ResponseT],
+        backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
+        *,
+        runner_options: Mapping[str, Any] | None = None,
+        reuse_port: bool = False,
+        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
+        max_peers: int = MAX_PEERS,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        super().__init__(
+            backend,
+            runner_options,
+            lambda backend: AsyncUDPNetworkServer(
+                host,
+                port,
+                protocol,
+                request_handler,
+                backend,
+                reuse_port=reuse_port,
+                max_pending_datagrams=max_pending_datagrams,
+                max_peers=max_peers,
+                logger=logger,
+            ),
+        )

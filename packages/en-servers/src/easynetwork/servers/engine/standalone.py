@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers for programs that have no event loop: each ``serve_forever()`` runs one, with an asynchronous server in it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
+from easynetwork.lowlevel.socket import ISocket, SocketAddress
+
+from ..abc import AbstractNetworkServer, SupportsEventSet
+from .server import BaseAsyncNetworkServer
+from .signals import ending_by_signals
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, ThreadsPortal
+    from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
+
+__all__ = ("BaseStandaloneNetworkServer",)
+
+_AddressT = TypeVar("_AddressT", bound=SocketAddress)
+
+_NAMED_CLIENTS = 10
+"""Those that a log record names; all others are counted."""
+
+
+class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
+    """Runs asynchronous servers, one after the other; the transports say how one is made.
+
+    Args:
+        backend: the event loop's adapter or its name; None is ``"asyncio"``.
+        runner_options: how the event loop is run, see `AsyncBackend.bootstrap`.
+        make_server: makes a server for a backend, or says what is wrong with its arguments.
+    """
+
+    def __init__(
+        self,
+        backend: AsyncBackend | BuiltinAsyncBackendLiteral | None,
+        runner_options: Mapping[str, Any] | None,
+        make_server: Callable[[AsyncBackend], BaseAsyncNetworkServer[Any, _AddressT]],
+    ) -> None:
+        self._backend = ensure_backend("asyncio" if backend is None else backend)
+        self._runner_options = runner_options
+        self._make_server = make_server
+        self._logger = make_server(self._backend).logger  # wrong arguments are told here, where they were given
+        self._lock = threading.Lock()
+        self._closed = False
+        self._run: _Run[_AddressT] | None = None
+
+    def is_serving(self) -> bool:
+        server = self._server()
+        return server is not None and server.is_serving()
+
+    def get_addresses(self) -> tuple[_AddressT, ...]:
+        """The addresses that the server is bound to; empty while it does not run. Thread-safe."""
+        server = self._server()
+        return () if server is None else server.get_addresses()
+
+    def get_sockets(self) -> tuple[ISocket, ...]:
+        """Views of the listening sockets, for options and the like; empty while the server does not run. Thread-safe."""
+        server = self._server()
+        return () if server is None else server.get_sockets()
+
+    def _server(self) -> BaseAsyncNetworkServer[Any, _AddressT] | None:
+        run = self._run
+        return None if run is None else run.server
+
+    def serve_forever(
+        self,
+        *,
+        is_up_event: SupportsEventSet | None = None,
+        runner_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Serves in this thread until `shutdown` is called, or until the server is closed and its last client is gone.
+
+        Can be called again after it has returned, and then binds its addresses anew. In the main thread, Ctrl-C and SIGTERM end it as
+        `shutdown` does (SIGTERM if the program has no handler of its own for it); a second SIGTERM ends the process at once.
+
+        Args:
+            is_up_event: is set when clients are accepted: a `threading.Event`, or anything with ``set()``.
+            runner_options: in place of what the constructor was given.
+
+        Raises:
+            ServerClosedError: the server is closed.
+            ServerAlreadyRunning: another thread is in this method.
+            RuntimeError: an event loop is running in this thread.
+            OSError: an address cannot be bound.
+            KeyboardInterrupt: Ctrl-C or SIGTERM has ended the service. If nobody catches it, the program ends without a traceback, with the status that
+                shells have for the signal: 130, or 143.
+        """
+        run = self._begin()
+        options = self._runner_options if runner_options is None else runner_options
+        try:
+            with ending_by_signals(partial(self._stop, run)):
+                self._backend.bootstrap(self._serve, run, is_up_event, runner_options=options)
+        finally:
+            self._run = None
+            run.ended.set()
+
+    def _begin(self) -> _Run[_AddressT]:
+        with self._lock:
+            if self._closed:
+                raise ServerClosedError("the server is closed")
+            if self._run is not None:
+                raise ServerAlreadyRunning("the server is already running")
+            self._run = run = _Run[_AddressT]()
+            return run
+
+    async def _serve(self, run: _Run[_AddressT], is_up_event: SupportsEventSet | None) -> None:
+        failure: Exception | None = None
+        async with self._make_server(self._backend) as server, self._backend.create_threads_portal() as portal:
+            with self._lock:
+                run.server, run.portal = server, portal
+                if self._closed or run.is_stopping:
+                    return
+            try:
+                await server.serve_forever(is_up_event=is_up_event)
+            except Exception as exc:
+                failure = exc  # the portal would wrap it in a group
+        if failure is not None:
+            raise failure
+
+    def server_close(self) -> None:
+        """Stops listening, for good; safe to repeat. Thread-safe. Clients that are connected stay until they are done, then `serve_forever` returns.
+
+        Raises:
+            RuntimeError: this is the thread that serves.
+        """
+        with self._lock:
+            self._closed = True
+            run = self._run
+        if run is None:
+            return
+        run.refuse_own_thread("server_close")
+        closing = run.request(_close)
+        if closing is None:
+            run.ended.wait()  # not set up yet, and it will see that it is closed; or at its end
+        else:
+            concurrent.futures.wait((closing,))
+
+    def shutdown(self, timeout: float | None = None) -> None:
+        """Ends `serve_forever` with all its clients, and waits for its end. Thread-safe; returns at once if the server does not run.
+
+        Args:
+            timeout: seconds to wait at most. If they were not enough, the log names the handler and the clients that it still has; `serve_forever`
+                returns when it is done with them.
+
+        Raises:
+            RuntimeError: this is the thread that serves.
+        """
+        run = self._run
+        if run is None:
+            return
+        run.refuse_own_thread("shutdown")
+        self._stop(run)
+        if not run.ended.wait(timeout):
+            self._name_the_unfinished(run, timeout)
+
+    def _stop(self, run: _Run[_AddressT]) -> None:
+        with self._lock:
+            run.is_stopping = True
+        run.request(BaseAsyncNetworkServer[Any, Any].shutdown)
+
+    def _name_the_unfinished(self, run: _Run[_AddressT], timeout: float | None) -> None:
+        server = run.server
+        if server is None:
+            self._logger.warning("The server has not ended within %s seconds: it is still being set up", timeout)
+            return
+        handler, clients = server.describe_handler()
+        names = ", ".join(map(str, clients[:_NAMED_CLIENTS]))
+        self._logger.warning(
+            "The server has not ended within %s seconds: %s goes on after its cancellation, with clients: %d%s",
+            timeout,
+            handler,
+            len(clients),
+            f" ({names}{', ...' if len(clients) > _NAMED_CLIENTS else ''})" if clients else "",
+        )
+
+
+class _Run(Generic[_AddressT]):
+    """One call of ``serve_forever()``, for other threads."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.is_stopping = False
+        self.server: BaseAsyncNetworkServer[Any, _AddressT] | None = None
+        self.portal: ThreadsPortal | None = None
+        self._thread = threading.get_ident()
+
+    def refuse_own_thread(self, method: str) -> None:
+        if self._thread == threading.get_ident():
+            raise RuntimeError(
+                f"{method}() was called in the thread that serves, where it would wait for itself:"
+                " a request handler uses the server that its service_init() is given"
+            )
+
+    def request(
+        self, func: Callable[[BaseAsyncNetworkServer[Any, _AddressT]], Coroutine[Any, Any, None]]
+    ) -> concurrent.futures.Future[None] | None:
+        """Has ``func`` run in the event loop; None if that is not there yet, or not any more."""
+        if self.portal is None or self.server is None:
+            return None
+        with contextlib.suppress(RuntimeError):  # the portal is closed
+            return self.portal.run_coroutine_soon(func, self.server)
+        return None
+
+
+async def _close(server: BaseAsyncNetworkServer[Any, Any]) -> None:
+    with contextlib.suppress(BusyResourceError):
+        await server.server_close()
+        return
+    await server.shutdown()  # it has no clients yet
+    await server.server_close()
