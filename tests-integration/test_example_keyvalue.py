@@ -112,7 +112,16 @@ def test_commands_of_the_page(port: int) -> None:
             said += program.stdout.read().splitlines()
             assert end(program) == (0, [])
 
-    assert said == ["green"]
+    assert said == ["green", "1"]
+
+
+@on_one_loop
+def test_two_programs_count_without_losing_one(port: int) -> None:
+    words = ["python", "counter.py", "--port", str(port), "--times", "100", "both"]
+    with started(words, FOLDER) as one, started(words, FOLDER) as other:
+        numbers = [int(line) for program in (one, other) for line in program.communicate(timeout=20)[0].splitlines()]
+
+    assert sorted(numbers) == list(range(1, 201))
 
 
 @on_one_loop
