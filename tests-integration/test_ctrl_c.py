@@ -29,7 +29,7 @@ from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 
 
-class MyRequestHandler(AsyncStreamRequestHandler[str, str]):
+class Echo(AsyncStreamRequestHandler[str, str]):
     async def handle(self, client: AsyncStreamClient[str]) -> AsyncGenerator[None, str]:
         request = yield
         await client.send_packet(request)
@@ -42,7 +42,7 @@ class MyRequestHandler(AsyncStreamRequestHandler[str, str]):
 
 async def main() -> None:
     protocol = StreamProtocol(StringLineSerializer())
-    async with AsyncTCPNetworkServer("127.0.0.1", 0, protocol, MyRequestHandler()) as server:
+    async with AsyncTCPNetworkServer("127.0.0.1", 0, protocol, Echo()) as server:
         await server.serve_forever()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from anyio import to_thread
+from datagram_handlers import Request, Response, TextToRequest
 from datagram_peers import Pipe, write_and_close
-from datagram_snippets import Request, Response, TextToRequest
 from running_server import running
 
 from easynetwork.clients import AsyncUDPNetworkClient, UDPNetworkClient

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What "How-to - TCP Servers" tells about request handlers, feature by feature."""
+"""What a request handler of TCP may do, feature by feature."""
 
 from __future__ import annotations
 

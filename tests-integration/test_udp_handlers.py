@@ -1,46 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What "How-to - UDP Servers" tells, section by section."""
+"""What request handlers of UDP may do."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
 import logging
-import re
-import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import anyio
 import pytest
-from datagram_loop_snippets import (
-    NumberYieldedRequestHandler,
+from datagram_handlers import (
+    Apologizing,
+    Choosy,
+    FollowingUp,
+    Noting,
+    Remembering,
+    Request,
+    Response,
+    ServerProtocol,
+    Shouting,
+)
+from datagram_loop_handlers import (
     Patient,
-    ServiceInitialization,
+    Service,
+    YieldingANumber,
     service_handlers,
     timeout_handlers,
 )
 from datagram_peers import SocketPeer, udp_peer
-from datagram_snippets import (
-    ErrorHandlingInRequestHandler,
-    MinimumRequestHandler,
-    MultipleYieldInRequestHandler,
-    MyRequestHandler,
-    Request,
-    Response,
-    ServerProtocol,
-    SkipDatagramRequestHandler,
-    written_for,
-)
-from programs import output_of, serving_program
 from running_server import running
 
 from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
-from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
+from easynetwork.lowlevel.socket import IPv4SocketAddress
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
 
@@ -64,7 +60,7 @@ async def serving(handler: Handler, **options: Any) -> AsyncGenerator[tuple[Serv
 
 @in_event_loop
 async def test_simple_request_handler() -> None:
-    async with serving(MyRequestHandler()) as (_, peer):
+    async with serving(Shouting()) as (_, peer):
         assert await peer.ask("hello") == "HELLO"
         assert await peer.ask("world") == "WORLD"
 
@@ -73,7 +69,7 @@ async def test_simple_request_handler() -> None:
 async def test_there_is_only_one_request_handler_for_the_entire_service() -> None:
     handlers: set[object] = set()
 
-    class Telling(MyRequestHandler):
+    class Telling(Shouting):
         async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
             handlers.add(self)
             yield
@@ -121,7 +117,7 @@ async def test_one_active_generator_per_client_and_pending_datagrams_are_queued(
 
 @in_event_loop
 async def test_minimum_requirements() -> None:
-    handler = MinimumRequestHandler()
+    handler = Noting()
 
     async with serving(handler) as (_, peer):
         assert await peer.ask("one") == "response"
@@ -132,7 +128,7 @@ async def test_minimum_requirements() -> None:
 
 @in_event_loop
 async def test_the_generator_starts_when_the_datagram_is_received_but_not_parsed_yet() -> None:
-    handler = MinimumRequestHandler()
+    handler = Noting()
 
     async with serving(handler) as (_, peer):
         peer.send("bad")
@@ -146,7 +142,7 @@ async def test_the_generator_starts_when_the_datagram_is_received_but_not_parsed
 
 @in_event_loop
 async def test_refuse_datagrams(caplog: pytest.LogCaptureFixture) -> None:
-    handler = SkipDatagramRequestHandler(INETClientAttribute.remote_address, None)
+    handler = Choosy(INETClientAttribute.remote_address, None)
 
     async with serving(handler) as (server, peer):
         handler._allowed = IPv4SocketAddress(*peer.sock.getsockname())  # pyright: ignore[reportPrivateUsage]  # known only now
@@ -163,7 +159,7 @@ async def test_refuse_datagrams(caplog: pytest.LogCaptureFixture) -> None:
 
 @in_event_loop
 async def test_error_handling(capsys: pytest.CaptureFixture[str]) -> None:
-    async with serving(ErrorHandlingInRequestHandler()) as (_, peer):
+    async with serving(Apologizing()) as (_, peer):
         assert await peer.ask("good") == "good"
         assert await peer.ask("bad") == "bad request"
         assert capsys.readouterr().err == ""
@@ -182,7 +178,7 @@ async def test_error_handling(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_an_exception_that_leaves_the_generator_is_logged_and_ends_only_that(
     datagram: str, error: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Careless(MyRequestHandler):
+    class Careless(Shouting):
         async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[None, Request]:
             request = yield
             if request.text == "good":
@@ -220,7 +216,7 @@ async def test_a_response_that_cannot_be_serialized_is_a_runtime_error() -> None
 
 @in_event_loop
 async def test_having_multiple_yield_statements() -> None:
-    async with serving(MultipleYieldInRequestHandler()) as (server, peer):
+    async with serving(FollowingUp()) as (server, peer):
         assert await peer.ask("that is all") == "that is all"
         assert await peer.ask("more to come") == "more to come"
         with udp_peer(server) as other:
@@ -253,12 +249,12 @@ async def test_cancellation_and_timeouts_with_a_datagram_in_time(kind: type[Pati
 
 @in_event_loop
 async def test_a_yielded_number_is_a_deprecated_timeout() -> None:
-    async with serving(NumberYieldedRequestHandler(delay=0.03)) as (_, peer):
+    async with serving(YieldingANumber(delay=0.03)) as (_, peer):
         with pytest.warns(DeprecationWarning, match="RecvParams"):
             assert await peer.ask("first") == "first"
         assert await peer.receive() == "timed out"
 
-    async with serving(NumberYieldedRequestHandler(delay=30)) as (_, peer):
+    async with serving(YieldingANumber(delay=30)) as (_, peer):
         with pytest.warns(DeprecationWarning, match="RecvParams"):
             assert await peer.ask("first") == "first"
         assert await peer.ask("second") == "another second"
@@ -364,7 +360,7 @@ async def test_control_messages_are_not_for_udp() -> None:
 
 @in_event_loop
 @service_handlers
-async def test_service_initialization(kind: type[ServiceInitialization], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_service_initialization(kind: type[Service], capsys: pytest.CaptureFixture[str]) -> None:
     handler = kind()
 
     async with serving(handler) as (_, peer):
@@ -405,7 +401,7 @@ async def test_what_service_init_pushes_is_undone_after_the_last_client_and_may_
 
 @in_event_loop
 async def test_low_level_socket_operations() -> None:
-    class Options(MyRequestHandler):
+    class Options(Shouting):
         async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Server) -> None:
             for sock in server.get_sockets():
                 sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 7)
@@ -417,53 +413,22 @@ async def test_low_level_socket_operations() -> None:
 # Per-client variables (contextvars integration)
 
 
-class ClientContextRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
-    client_addr_var: ClassVar[contextvars.ContextVar[IPv4SocketAddress | IPv6SocketAddress]]
-    client_addr_var = contextvars.ContextVar("client_addr")
-
-    @classmethod
-    def client_log(cls, message: str) -> None:
-        # The address of the currently handled client can be accessed
-        # without passing it explicitly to this function.
-
-        logger = logging.getLogger(cls.__name__)
-
-        client_address = cls.client_addr_var.get()
-
-        logger.info("From %s: %s", client_address, message)
-
-    async def handle(
-        self,
-        client: AsyncDatagramClient[Response],
-    ) -> AsyncGenerator[None, Request]:
-        address = client.extra(INETClientAttribute.remote_address)
-        self.client_addr_var.set(address)
-
-        # In any code that we call within "handle()" is now possible to get
-        # client's address by calling 'client_addr_var.get()'.
-
-        request: Request = yield
-
-        self.client_log(f"Received request: {request!r}")
-
-        await client.send_packet(Response())
-
-
 @in_event_loop
 async def test_per_client_variables(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with serving(ClientContextRequestHandler()) as (server, peer):
+    handler = Remembering(INETClientAttribute.remote_address)
+    async with serving(handler) as (server, peer):
         assert await peer.ask("one") == "response"
         with udp_peer(server) as other:
             assert await other.ask("two") == "response"
             names = [IPv4SocketAddress(*each.sock.getsockname()) for each in (peer, other)]
 
-    assert [r.getMessage() for r in caplog.records if r.name == "ClientContextRequestHandler"] == [
-        f"From {names[0]}: Received request: Request(text='one')",
-        f"From {names[1]}: Received request: Request(text='two')",
+    assert [r.getMessage() for r in caplog.records if r.name == "datagram_handlers"] == [
+        f"{names[0]}: one",
+        f"{names[1]}: two",
     ]
     with pytest.raises(LookupError):
-        ClientContextRequestHandler.client_addr_var.get()
+        handler.peer.get()
 
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -472,7 +437,7 @@ who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 @in_event_loop
 @pytest.mark.parametrize("waits", [False, True])
 async def test_the_context_of_service_init_is_copied_for_each_generator(waits: bool) -> None:
-    class Remembering(Handler):
+    class Recalling(Handler):
         async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
             who.set("service")
 
@@ -484,151 +449,9 @@ async def test_the_context_of_service_init_is_copied_for_each_generator(waits: b
                 await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
-    async with serving(Remembering()) as (server, peer):
+    async with serving(Recalling()) as (server, peer):
         with udp_peer(server) as other:
             peer.send("one", "two")
             other.send("three")
             assert [await peer.receive(), await peer.receive()] == ["service one", "service two"]
             assert await other.receive() == "service three"
-
-
-# Server Object
-
-SERVER_OBJECT = """
-from __future__ import annotations
-
-import asyncio
-from collections.abc import AsyncGenerator
-
-from easynetwork.protocol import DatagramProtocol
-from easynetwork.serializers import JSONSerializer
-from easynetwork.servers import AsyncUDPNetworkServer
-from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
-
-
-class MyRequestHandler(AsyncDatagramRequestHandler[object, object]):
-    async def handle(
-        self,
-        client: AsyncDatagramClient[object],
-    ) -> AsyncGenerator[None, object]:
-        request = yield
-
-        await client.send_packet({"got": request})
-
-
-class ServerProtocol(DatagramProtocol[object, object]):
-    def __init__(self) -> None:
-        super().__init__(JSONSerializer())
-
-
-async def main() -> None:
-    host, port = "127.0.0.1", 0
-    protocol = ServerProtocol()
-    handler = MyRequestHandler()
-
-    # Create the server, binding to localhost
-    async with AsyncUDPNetworkServer(host, port, protocol, handler) as server:
-        # Activate the server; this will keep running until you
-        # interrupt the program with Ctrl-C
-        await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("framework", ["asyncio", "trio"])
-def test_server_object_ended_by_ctrl_c(framework: str, tmp_path: Path) -> None:
-    source = written_for(framework, SERVER_OBJECT)
-    with (
-        serving_program(tmp_path / "async_server.py", source) as (process, address),
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
-    ):
-        sock.settimeout(10)
-        sock.connect(("127.0.0.1", int(address.rstrip(")").rpartition(" ")[2])))
-        sock.send(b'"hello"')
-        assert sock.recv(100) == b'{"got":"hello"}'
-
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        end = process.stderr.read()
-
-    assert process.returncode == -signal.SIGINT
-    assert end.rstrip().endswith("KeyboardInterrupt")
-    assert "Server stopped" in end
-
-
-BACKGROUND_SERVER = """
-import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
-
-from easynetwork.clients import AsyncUDPNetworkClient
-from easynetwork.protocol import DatagramProtocol
-from easynetwork.serializers import JSONSerializer
-from easynetwork.servers import AsyncUDPNetworkServer
-from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
-
-
-class JSONProtocol(DatagramProtocol[dict[str, Any], dict[str, Any]]):
-    def __init__(self) -> None:
-        super().__init__(JSONSerializer())
-
-
-class MyRequestHandler(AsyncDatagramRequestHandler[dict[str, Any], dict[str, Any]]):
-    async def handle(
-        self,
-        client: AsyncDatagramClient[dict[str, Any]],
-    ) -> AsyncGenerator[None, dict[str, Any]]:
-        request: dict[str, Any] = yield
-
-        current_task = asyncio.current_task()
-        assert current_task is not None
-
-        await client.send_packet({"task": current_task.get_name(), "request": request})
-
-
-async def client(host: str, port: int, message: str) -> None:
-    async with AsyncUDPNetworkClient((host, port), JSONProtocol()) as client:
-        await client.send_packet({"message": message})
-        response = await client.recv_packet()
-        print(f"From server: {response}")
-
-
-async def main() -> None:
-    host, port = "127.0.0.1", 0
-    protocol = JSONProtocol()
-    handler = MyRequestHandler()
-
-    server = AsyncUDPNetworkServer(host, port, protocol, handler)
-
-    async with server:
-        is_up_event = asyncio.Event()
-        server_task = asyncio.create_task(server.serve_forever(is_up_event=is_up_event))
-        await is_up_event.wait()
-
-        print(f"Server loop running in task: {server_task.get_name()}")
-
-        for i in range(3):
-            await client(*server.get_addresses()[0].for_connection(), f"Hello world {i + 1}")
-
-        # Shutdown server
-        await server.shutdown()
-        await server_task
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
-"""
-
-
-def test_background_server() -> None:
-    first, *answers = output_of(BACKGROUND_SERVER).splitlines()
-
-    assert first == "Server loop running in task: Task-2"
-    assert [re.sub(r"'task': '[^']+'", "'task': ...", answer) for answer in answers] == [
-        "From server: {'task': ..., 'request': {'message': 'Hello world 1'}}",
-        "From server: {'task': ..., 'request': {'message': 'Hello world 2'}}",
-        "From server: {'task': ..., 'request': {'message': 'Hello world 3'}}",
-    ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What "Unix Datagram Servers" tells, section by section."""
+"""What request handlers of Unix datagrams may do."""
 
 from __future__ import annotations
 
@@ -8,36 +8,33 @@ import contextlib
 import contextvars
 import logging
 import os
-import signal
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import CMSG_LEN, SCM_RIGHTS, SO_PASSCRED, SOL_SOCKET
-from typing import Any, ClassVar
+from typing import Any
 
 import anyio
 import pytest
-from datagram_loop_snippets import (
-    NumberYieldedRequestHandler,
+from datagram_handlers import (
+    Apologizing,
+    Choosy,
+    FollowingUp,
+    Noting,
+    Remembering,
+    Request,
+    Response,
+    ServerProtocol,
+    Shouting,
+)
+from datagram_loop_handlers import (
     Patient,
-    ServiceInitialization,
+    Service,
+    YieldingANumber,
     service_handlers,
     timeout_handlers,
 )
 from datagram_peers import Pipe, SocketPeer, name_of, unix_peer, write_and_close
-from datagram_snippets import (
-    ErrorHandlingInRequestHandler,
-    MinimumRequestHandler,
-    MultipleYieldInRequestHandler,
-    MyRequestHandler,
-    Request,
-    Response,
-    ServerProtocol,
-    SkipDatagramRequestHandler,
-    written_for,
-)
-from programs import serving_program
 from running_server import running
 
 from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
@@ -77,7 +74,7 @@ async def serving(path: Any, handler: Handler, **options: Any) -> AsyncGenerator
 
 @in_event_loop
 async def test_simple_request_handler(path: Path) -> None:
-    async with serving(path, MyRequestHandler()) as (_, peer):
+    async with serving(path, Shouting()) as (_, peer):
         assert await peer.ask("hello") == "HELLO"
         assert await peer.ask("world") == "WORLD"
 
@@ -115,7 +112,7 @@ async def test_one_active_generator_per_client_and_pending_datagrams_are_queued(
 
 @in_event_loop
 async def test_minimum_requirements(path: Path) -> None:
-    handler = MinimumRequestHandler()
+    handler = Noting()
 
     async with serving(path, handler) as (_, peer):
         peer.send("bad")
@@ -131,7 +128,7 @@ async def test_minimum_requirements(path: Path) -> None:
 @in_event_loop
 async def test_refuse_datagrams(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     allowed = tmp_path / "friend.sock"
-    handler = SkipDatagramRequestHandler(UNIXClientAttribute.peer_name, UnixSocketAddress.from_pathname(allowed))
+    handler = Choosy(UNIXClientAttribute.peer_name, UnixSocketAddress.from_pathname(allowed))
 
     async with serving(path, handler) as (server, stranger):
         with unix_peer(server, bound_to=str(allowed)) as peer:
@@ -147,7 +144,7 @@ async def test_refuse_datagrams(path: Path, tmp_path: Path, caplog: pytest.LogCa
 
 @in_event_loop
 async def test_error_handling(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with serving(path, ErrorHandlingInRequestHandler()) as (_, peer):
+    async with serving(path, Apologizing()) as (_, peer):
         assert await peer.ask("good") == "good"
         assert await peer.ask("bad") == "bad request"
         assert capsys.readouterr().err == ""
@@ -162,7 +159,7 @@ async def test_error_handling(path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @in_event_loop
 async def test_having_multiple_yield_statements(path: Path) -> None:
-    async with serving(path, MultipleYieldInRequestHandler()) as (server, peer):
+    async with serving(path, FollowingUp()) as (server, peer):
         assert await peer.ask("that is all") == "that is all"
         assert await peer.ask("more to come") == "more to come"
         with unix_peer(server) as other:
@@ -195,7 +192,7 @@ async def test_cancellation_and_timeouts_with_a_datagram_in_time(path: Path, kin
 
 @in_event_loop
 async def test_a_yielded_number_is_a_deprecated_timeout(path: Path) -> None:
-    async with serving(path, NumberYieldedRequestHandler(delay=0.03)) as (_, peer):
+    async with serving(path, YieldingANumber(delay=0.03)) as (_, peer):
         with pytest.warns(DeprecationWarning, match="RecvParams"):
             assert await peer.ask("first") == "first"
         assert await peer.receive() == "timed out"
@@ -346,9 +343,7 @@ async def test_client_metadata(path: Path, capsys: pytest.CaptureFixture[str]) -
 
 @in_event_loop
 @service_handlers
-async def test_service_initialization(
-    path: Path, kind: type[ServiceInitialization], capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_service_initialization(path: Path, kind: type[Service], capsys: pytest.CaptureFixture[str]) -> None:
     handler = kind()
 
     async with serving(path, handler) as (_, peer):
@@ -386,50 +381,19 @@ async def test_low_level_socket_operations(path: Path, capsys: pytest.CaptureFix
 # Per-client variables (contextvars integration)
 
 
-class ClientContextRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
-    client_addr_var: ClassVar[contextvars.ContextVar[UnixSocketAddress]]
-    client_addr_var = contextvars.ContextVar("client_addr")
-
-    @classmethod
-    def client_log(cls, message: str) -> None:
-        # The address of the currently handled client can be accessed
-        # without passing it explicitly to this function.
-
-        logger = logging.getLogger(cls.__name__)
-
-        client_address = cls.client_addr_var.get()
-
-        logger.info("From %s: %s", client_address, message)
-
-    async def handle(
-        self,
-        client: AsyncDatagramClient[Response],
-    ) -> AsyncGenerator[None, Request]:
-        address = client.extra(UNIXClientAttribute.peer_name)
-        self.client_addr_var.set(address)
-
-        # In any code that we call within "handle()" is now possible to get
-        # client's address by calling 'client_addr_var.get()'.
-
-        request: Request = yield
-
-        self.client_log(f"Received request: {request!r}")
-
-        await client.send_packet(Response())
-
-
 @in_event_loop
 async def test_per_client_variables(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with serving(path, ClientContextRequestHandler()) as (server, peer):
+    handler = Remembering(UNIXClientAttribute.peer_name)
+    async with serving(path, handler) as (server, peer):
         with unix_peer(server) as other:
             assert await peer.ask("one") == "response"
             assert await other.ask("two") == "response"
             names = [name_of(peer), name_of(other)]
 
-    assert [r.getMessage() for r in caplog.records if r.name == "ClientContextRequestHandler"] == [
-        f"From {names[0]}: Received request: Request(text='one')",
-        f"From {names[1]}: Received request: Request(text='two')",
+    assert [r.getMessage() for r in caplog.records if r.name == "datagram_handlers"] == [
+        f"{names[0]}: one",
+        f"{names[1]}: two",
     ]
 
 
@@ -439,7 +403,7 @@ who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody
 @in_event_loop
 @pytest.mark.parametrize("waits", [False, True])
 async def test_the_context_of_service_init_is_copied_for_each_generator(path: Path, waits: bool) -> None:
-    class Remembering(Handler):
+    class Recalling(Handler):
         async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
             who.set("service")
 
@@ -451,96 +415,9 @@ async def test_the_context_of_service_init_is_copied_for_each_generator(path: Pa
                 await anyio.lowlevel.checkpoint()  # another generator runs meanwhile
             await client.send_packet(Response(f"{before} {who.get()}"))
 
-    async with serving(path, Remembering()) as (server, peer):
+    async with serving(path, Recalling()) as (server, peer):
         with unix_peer(server) as other:
             peer.send("one", "two")
             other.send("three")
             assert [await peer.receive(), await peer.receive()] == ["service one", "service two"]
             assert await other.receive() == "service three"
-
-
-# Server Object
-
-SERVER_OBJECT = """
-from __future__ import annotations
-
-import asyncio
-from collections.abc import AsyncGenerator
-
-from easynetwork.converter import AbstractPacketConverterComposite
-from easynetwork.protocol import DatagramProtocol
-from easynetwork.serializers import JSONSerializer
-from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
-from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
-
-
-class Request: ...
-
-
-class Response: ...
-
-
-class MyRequestHandler(AsyncDatagramRequestHandler[Request, Response]):
-    async def handle(
-        self,
-        client: AsyncDatagramClient[Response],
-    ) -> AsyncGenerator[None, Request]:
-        request: Request = yield
-
-        ...
-
-        await client.send_packet(Response())
-
-
-class Converter(AbstractPacketConverterComposite[Response, Request, str, str]):
-    def create_from_dto_packet(self, packet: str) -> Request:
-        return Request()
-
-    def convert_to_dto_packet(self, obj: Response) -> str:
-        return "response"
-
-
-# NOTE: The sent packet is "Response" and the received packet is "Request"
-class ServerProtocol(DatagramProtocol[Response, Request]):
-    def __init__(self) -> None:
-        super().__init__(JSONSerializer(), Converter())
-
-
-async def main() -> None:
-    path = "/var/run/app/app.sock"
-    protocol = ServerProtocol()
-    handler = MyRequestHandler()
-
-    # Create the server, binding to /var/run/app/app.sock
-    async with AsyncUnixDatagramServer(path, protocol, handler) as server:
-        # Activate the server; this will keep running until you
-        # interrupt the program with Ctrl-C
-        await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("framework", ["asyncio", "trio"])
-def test_server_object_ended_by_ctrl_c(framework: str, path: Path, tmp_path: Path) -> None:
-    source = written_for(framework, SERVER_OBJECT).replace("/var/run/app/app.sock", str(path))
-    with (
-        serving_program(tmp_path / "async_server.py", source) as (process, address),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
-    ):
-        assert address == str(path)
-        sock.settimeout(10)
-        sock.bind("")
-        sock.connect(str(path))
-        sock.send(b'"hello"')
-        assert sock.recv(100) == b'"response"'
-
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        end = process.stderr.read()
-
-    assert process.returncode == -signal.SIGINT
-    assert end.rstrip().endswith("KeyboardInterrupt")
-    assert not path.exists()

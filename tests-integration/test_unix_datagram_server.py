@@ -14,8 +14,8 @@ from typing import Any
 
 import anyio
 import pytest
+from datagram_handlers import Request, Response, ServerProtocol, Shouting
 from datagram_peers import Pipe, SocketPeer, name_of, unix_peer, write_and_close
-from datagram_snippets import MyRequestHandler, Request, Response, ServerProtocol
 from running_server import running
 
 from easynetwork.exceptions import DatagramProtocolParseError
@@ -100,7 +100,7 @@ async def test_unnamed_peers_may_be_handled_but_not_answered(path: Path) -> None
 async def test_an_answer_to_a_peer_that_is_gone_is_an_oserror_of_its_own(
     path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serving(path, MyRequestHandler()) as (server, peer):
+    async with serving(path, Shouting()) as (server, peer):
         with unix_peer(server, bound_to=str(tmp_path / "gone.sock")) as gone:
             gone.send("x")
         assert await peer.ask("y") == "Y"
@@ -117,13 +117,13 @@ async def test_an_answer_to_a_peer_that_is_gone_is_an_oserror_of_its_own(
 async def test_abstract_names() -> None:
     name = UnixSocketAddress.from_abstract_name(f"easynetwork test {os.getpid()}")
 
-    async with serving(name, MyRequestHandler()) as (server, peer):
+    async with serving(name, Shouting()) as (server, peer):
         assert server.get_addresses() == (name,)
         assert await peer.ask("x") == "X"
 
 
 async def test_automatic_binding() -> None:
-    async with serving("", MyRequestHandler()) as (server, peer):
+    async with serving("", Shouting()) as (server, peer):
         (address,) = server.get_addresses()
         assert address.as_abstract_name()
         assert await peer.ask("x") == "X"
@@ -131,18 +131,18 @@ async def test_automatic_binding() -> None:
 
 @pytest.mark.parametrize("form", [str, os.fsencode, Path, UnixSocketAddress.from_pathname])
 async def test_a_path_has_many_forms(path: Path, form: Any) -> None:
-    async with serving(form(path), MyRequestHandler()) as (server, peer):
+    async with serving(form(path), Shouting()) as (server, peer):
         assert server.get_addresses() == (UnixSocketAddress.from_pathname(path),)
         assert await peer.ask("x") == "X"
 
 
 async def test_mode_gives_the_socket_file_its_permissions(path: Path) -> None:
-    async with serving(path, MyRequestHandler(), mode=0o600):
+    async with serving(path, Shouting(), mode=0o600):
         assert os.stat(path).st_mode & 0o777 == 0o600
 
 
 async def test_a_socket_file_that_is_another_one_s_by_now_stays(path: Path) -> None:
-    async with serving(path, MyRequestHandler()):
+    async with serving(path, Shouting()):
         os.unlink(path)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             other.bind(str(path))
@@ -156,7 +156,7 @@ async def test_a_socket_file_that_cannot_be_removed_is_an_error_in_the_log(
     def refuse(_: object) -> None:
         raise PermissionError(errno.EPERM, "not permitted")
 
-    async with serving(path, MyRequestHandler()):
+    async with serving(path, Shouting()):
         monkeypatch.setattr(os, "unlink", refuse)
 
     monkeypatch.undo()
@@ -304,7 +304,7 @@ async def test_control_messages_that_are_cut_off_are_an_error_and_the_server_goe
 
 async def test_who_does_not_ask_is_not_troubled_by_control_messages_that_are_cut_off(path: Path) -> None:
     options = {"receive_ancillary_data": True, "ancillary_bufsize": socket.CMSG_LEN(4)}
-    async with serving(path, MyRequestHandler(), **options) as (_, peer):
+    async with serving(path, Shouting(), **options) as (_, peer):
         with Pipe() as pipe:
             peer.send_with_fds("too many", [pipe.fd] * 3)
             assert await peer.receive() == "TOO MANY"

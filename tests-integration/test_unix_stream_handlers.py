@@ -8,7 +8,6 @@ import contextlib
 import contextvars
 import itertools
 import os
-import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,7 +18,6 @@ from typing import Any
 import anyio
 import pytest
 from datagram_peers import LineSocketPeer, Pipe, unix_stream_peer, write_and_close
-from programs import serving_program
 from running_server import running
 
 from easynetwork.exceptions import StreamProtocolParseError, TypedAttributeLookupError
@@ -548,62 +546,3 @@ async def test_credentials_of_each_packet(path: Path, capsys: pytest.CaptureFixt
 
     credential = SocketCredential(os.getpid(), os.getuid(), os.getgid())
     assert capsys.readouterr().out == f"Received unix credential: {credential}\n" * 2
-
-
-# Server Object
-
-SERVER_OBJECT = """
-from __future__ import annotations
-
-import asyncio
-from collections.abc import AsyncGenerator
-
-from easynetwork.protocol import StreamProtocol
-from easynetwork.serializers import JSONSerializer
-from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
-from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
-
-
-class MyRequestHandler(AsyncStreamRequestHandler[object, object]):
-    async def handle(
-        self,
-        client: AsyncStreamClient[object],
-    ) -> AsyncGenerator[None, object]:
-        request = yield
-
-        await client.send_packet({"got": request})
-
-
-async def main() -> None:
-    path = "/var/run/app/app.sock"
-    protocol = StreamProtocol(JSONSerializer())
-    handler = MyRequestHandler()
-
-    async with AsyncUnixStreamServer(path, protocol, handler) as server:
-        await server.serve_forever()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
-"""
-
-
-def test_server_object_ended_by_ctrl_c(path: Path, tmp_path: Path) -> None:
-    source = SERVER_OBJECT.replace("/var/run/app/app.sock", str(path))
-    with (
-        serving_program(tmp_path / "async_server.py", source) as (process, address),
-        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock,
-    ):
-        assert address == str(path)
-        sock.settimeout(10)
-        sock.connect(str(path))
-        sock.send(b"1\n")
-        assert sock.recv(100) == b'{"got":1}\n'
-
-        process.send_signal(signal.SIGINT)
-        assert process.stderr is not None
-        end = process.stderr.read()
-
-    assert process.returncode == -signal.SIGINT
-    assert end.rstrip().endswith("KeyboardInterrupt")
-    assert not path.exists()
