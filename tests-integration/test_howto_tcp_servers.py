@@ -130,6 +130,7 @@ async def test_other_errors_are_logged_and_answered(caplog: pytest.LogCaptureFix
     protocol = StreamProtocol(StringLineSerializer(), BrokenConverter())
     async with serving(CODE["CarefulKitchen"](), protocol=protocol) as (_, peer):
         assert await peer.ask("soup") == "sorry, we have a problem"
+        assert await peer.is_closed()
 
     assert "the order is lost" in caplog.messages
 
@@ -260,6 +261,18 @@ async def test_who_is_refused_at_the_login_is_disconnected_and_not_handled() -> 
         await handler.gone.wait()
 
     assert handler.calls == ["on_disconnection"]
+
+
+@in_event_loop
+async def test_who_says_nothing_at_the_login_is_refused_without_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    handler = WatchedMembers()
+    handler.patience = 0.02
+
+    async with serving(handler) as (_, peer):
+        assert await peer.receive() == "members only"
+        assert await peer.is_closed()
+
+    assert trouble(caplog) == []
 
 
 @in_event_loop
