@@ -45,8 +45,10 @@ class Handler(AsyncStreamRequestHandler[str, str]):
 # Programs
 
 
-def test_the_smallest_program_serves(tmp_path: Path) -> None:
-    source = PAGE.programs()["kitchen.py"].replace("9000", "0")
+@pytest.mark.parametrize("last_line", ["asyncio.run(main())", "trio.run(main)"])
+def test_the_smallest_program_serves(last_line: str, tmp_path: Path) -> None:
+    source = PAGE.programs()["kitchen.py"].replace("9000", "0").replace("asyncio.run(main())", last_line)
+    source = source.replace("import asyncio\n", f"import {last_line.partition('.')[0]}\n")
 
     with serving_program(tmp_path / "kitchen.py", source) as (_, address):
         port = int(address.rstrip(")").split()[1])

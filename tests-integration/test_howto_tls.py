@@ -136,6 +136,23 @@ async def test_server_hostname_is_the_name_in_the_certificate(tmp_path: Path, au
 
 
 @in_event_loop
+async def test_an_empty_server_hostname_accepts_every_name_of_a_trusted_authority(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    trusted = issue(tmp_path, authority, "example.org")
+
+    def careless(port: int, checks_names: bool) -> TCPNetworkClient[str, str]:
+        context = ssl.create_default_context(cafile=trusted)
+        context.check_hostname = checks_names
+        return TCPNetworkClient(("localhost", port), line_protocol(), ssl=context, server_hostname="")
+
+    async with running(server := line_server(Kitchen(), ssl=CODE["server_identity"](tmp_path))):
+        assert await run_sync(asking(careless, server, False)) == "soup is on its way"
+        with pytest.raises(ValueError, match="check_hostname=False"):
+            await run_sync(asking(careless, server, True))
+
+
+@in_event_loop
 async def test_a_stalled_handshake_delays_nobody(tmp_path: Path, authority: trustme.CA) -> None:
     trusted = issue(tmp_path, authority, "localhost")
     server = line_server(Kitchen(), ssl=CODE["server_identity"](tmp_path))
