@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 import socket
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -17,8 +16,8 @@ import pytest
 from anyio import to_thread
 from datagram_peers import PATIENCE
 from loops import each_where_it_works
+from page_servers import replayed_beside
 from pages import Page
-from programs import output_of, serving_program
 from running_server import running
 
 from easynetwork.clients import AsyncUDPNetworkClient, UDPNetworkClient
@@ -108,18 +107,8 @@ def nobody() -> Address:
 
 
 def test_both_clients_are_answered_by_the_thermometer(tmp_path: Path) -> None:
-    programs = PAGE.programs()
-    source = programs["thermometer.py"].replace("9000", "0")
-    with serving_program(tmp_path / "thermometer.py", source) as (process, address):
-        port = address.rstrip(")").rpartition(" ")[2]
-        shown = [
-            f"$ python {name}\n{output_of(programs[name].replace('9000', port))}"
-            for name in ("read_attic.py", "read_cellar.py")
-        ]
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
-
-    assert shown == PAGE.sessions()
+    for shown, printed in replayed_beside("thermometer.py", PAGE, tmp_path):
+        assert printed == shown
 
 
 # Limit the time, and ask again

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
-import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,8 +15,8 @@ import anyio
 import pytest
 from datagram_peers import SocketPeer, udp_peer
 from loops import each_where_it_works
+from page_servers import replayed_beside
 from pages import Page
-from programs import output_of, serving_program
 from running_server import running
 
 from easynetwork.lowlevel.socket import IPv4SocketAddress
@@ -68,16 +66,9 @@ def warnings_in(log: pytest.LogCaptureFixture) -> list[str]:
 # The smallest server
 
 
-def test_the_smallest_server_answers_the_client_beside_it_and_ends_with_ctrl_c(tmp_path: Path) -> None:
-    programs = PAGE.programs()
-    source = programs["seats.py"].replace("9000", "0")
-    with serving_program(tmp_path / "seats.py", source) as (process, address):
-        port = address.rstrip(")").rpartition(" ")[2]
-        answers = output_of(programs["ask.py"].replace("9000", port))
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
-
-    assert f"$ python ask.py\n{answers}" == PAGE.sessions()[0]
+def test_the_programs_print_what_the_page_shows(tmp_path: Path) -> None:
+    for shown, printed in replayed_beside("seats.py", PAGE, tmp_path):
+        assert printed == shown
 
 
 # How handle() runs
@@ -338,17 +329,6 @@ async def test_a_packet_that_is_too_long_for_a_datagram_is_an_oserror(host: str,
 
     async with serving(Wordy(), host) as (_, peer):
         assert await peer.ask("x") == "x" * longest
-
-
-def test_a_server_runs_in_a_task_of_a_program() -> None:
-    printed = output_of(PAGE.programs()["box_office.py"])
-
-    assert without_numbers(f"$ python box_office.py\n{printed}") == without_numbers(PAGE.sessions()[1])
-
-
-def without_numbers(output: str) -> str:
-    """Numbers of tasks depend on what the event loop itself has started."""
-    return re.sub(r"Task-\d+", "Task-N", output)
 
 
 # Receive what was sent to a group

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -18,8 +17,8 @@ import pytest
 from anyio import to_thread
 from datagram_peers import PATIENCE
 from loops import each_where_it_works
+from page_servers import replayed_beside
 from pages import Page
-from programs import output_of, serving_program
 from running_server import running
 
 from easynetwork.clients.async_unix_datagram import AsyncUnixDatagramClient
@@ -104,15 +103,8 @@ def book(tmp_path: Path) -> Iterator[IO[bytes]]:
 
 
 def test_both_clients_are_answered_by_the_library(folder: Path) -> None:
-    programs = {
-        name: source.replace("library.sock", f"{folder}/library.sock") for name, source in PAGE.programs().items()
-    }
-    with serving_program(folder / "library.py", programs["library.py"]) as (process, _):
-        shown = [f"$ python {name}\n{output_of(programs[name])}" for name in ("find_emma.py", "find_persuasion.py")]
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
-
-    assert shown == PAGE.sessions()
+    for shown, printed in replayed_beside("library.py", PAGE, folder):
+        assert printed == shown
 
 
 # Choose names

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import signal
 import socket
 import stat
 import tempfile
@@ -19,8 +18,8 @@ import anyio
 import pytest
 from datagram_peers import Pipe, SocketPeer, name_of, unix_peer
 from loops import each_where_it_works
+from page_servers import replayed_beside
 from pages import Page
-from programs import output_of, serving_program
 from running_server import running
 
 from easynetwork.exceptions import TypedAttributeLookupError, UnsupportedOperation
@@ -94,17 +93,9 @@ def notes_in(log: pytest.LogCaptureFixture) -> list[str]:
 # The smallest server
 
 
-def test_the_smallest_server_answers_the_client_beside_it_and_ends_with_ctrl_c(folder: Path) -> None:
-    programs = {
-        name: source.replace("spooler.sock", f"{folder}/spooler.sock") for name, source in PAGE.programs().items()
-    }
-    with serving_program(folder / "spooler.py", programs["spooler.py"]) as (process, address):
-        assert address == f"{folder}/spooler.sock"
-        answers = output_of(programs["submit.py"])
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
-
-    assert [f"$ python submit.py\n{answers}"] == PAGE.sessions()
+def test_the_smallest_server_answers_the_client_beside_it(folder: Path) -> None:
+    for shown, printed in replayed_beside("spooler.py", PAGE, folder):
+        assert printed == shown
 
 
 # Choose the path
