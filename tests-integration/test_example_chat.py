@@ -112,13 +112,13 @@ def test_a_member_that_has_left_gives_its_name_back(port: int) -> None:
             assert bob.line() == "joined ada"
 
 
-@pytest.mark.parametrize("name", ["Ada", "a b", "-a", "a" * 17, "\x1b[2J", ""])
-def test_a_bad_name_is_refused(port: int, name: str) -> None:
-    with Peer(port) as peer:
-        peer.send(f"login {name}\n")
+def test_a_bad_name_is_refused(port: int) -> None:
+    for name in ("Ada", "a b", "-a", "a" * 17, "\x1b[2J", ""):
+        with Peer(port) as peer:
+            peer.send(f"login {name}\n")
 
-        (line,) = peer.rest()
-        assert line.startswith("refused a name has 1 to 16 characters")
+            (line,) = peer.rest()
+            assert line.startswith("refused a name has 1 to 16 characters")
 
 
 def test_who_does_not_log_in_is_refused(port: int) -> None:
@@ -128,22 +128,20 @@ def test_who_does_not_log_in_is_refused(port: int) -> None:
         assert peer.rest() == ["refused the first line is: login NAME"]
 
 
-@pytest.mark.parametrize(
-    ("line", "answer"),
-    [
-        ("say " + "x" * 600, "notice a line is UTF-8 text of at most 500 bytes"),
-        ("shout hello", "notice a line begins with one of: login, say, tell, who"),
-        ("tell bob", "notice tell: something is missing"),
-        ("say \x1b[2J", "notice a text is not empty, and all its characters can be printed"),
-        ("tell bob hello", "notice nobody here is called bob"),
-        ("login eve", "notice you are ada already"),
-    ],
-)
-def test_a_line_that_makes_no_sense_gets_a_notice_and_the_next_one_is_read(port: int, line: str, answer: str) -> None:
+def test_a_line_that_makes_no_sense_gets_a_notice_and_the_next_one_is_read(port: int) -> None:
+    notices = {
+        "say " + "x" * 600: "notice a line is UTF-8 text of at most 500 bytes",
+        "shout hello": "notice a line begins with one of: login, say, tell, who",
+        "tell bob": "notice tell: something is missing",
+        "say \x1b[2J": "notice a text is not empty, and all its characters can be printed",
+        "tell bob hello": "notice nobody here is called bob",
+        "login eve": "notice you are ada already",
+    }
     with Peer(port, "ada") as ada:
-        ada.send(f"{line}\nsay on\n")
+        for line, notice in notices.items():
+            ada.send(f"{line}\nsay on\n")
 
-        assert [ada.line(), ada.line()] == [answer, "said ada on"]
+            assert [ada.line(), ada.line()] == [notice, "said ada on"]
 
 
 def test_a_thousand_lines_at_once_lose_nobody(port: int) -> None:

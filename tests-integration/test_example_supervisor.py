@@ -159,6 +159,7 @@ def test_a_worker_that_ends_is_followed_by_another_one(supervisor: Supervisor) -
     assert supervisor.talk("hello") == ["hello"]
 
 
+@pytest.mark.parametrize("supervisor", ["asyncio"], indirect=True)
 def test_one_more_worker_can_be_started_by_hand(supervisor: Supervisor) -> None:
     with started(replaced(WORK, folder=str(supervisor.folder)), SOURCES) as worker:
         supervisor.log_until(f"worker {worker.pid} has its descriptors")
