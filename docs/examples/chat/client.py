@@ -12,11 +12,24 @@ import sys
 import threading
 from contextlib import suppress
 
-from messages import Event, Joined, Left, Login, Members, Notice, Refused, Request, Said, Say, Tell, Told, Who
-from messages import client_protocol as protocol
-
 from easynetwork.clients import TCPNetworkClient
 from easynetwork.exceptions import StreamProtocolParseError
+from messages import (
+    Event,
+    Joined,
+    Left,
+    Login,
+    Members,
+    Notice,
+    Refused,
+    Request,
+    Said,
+    Say,
+    Tell,
+    Told,
+    Who,
+)
+from messages import client_protocol as protocol
 
 
 def typed(line: str) -> Request:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Final
 
 import anyio
-from messages import Event, Joined, Left
 
 from easynetwork.servers.handlers import AsyncStreamClient
+from messages import Event, Joined, Left
 
 FAREWELL_SECONDS: Final = 2.0
 """How long a member that leaves may take to read what was said before."""

@@ -14,15 +14,28 @@ from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
-from messages import REQUEST_LIMIT, Event, Login, Members, Notice, Refused, Request, Said, Say, Tell, Told, Who
-from messages import server_protocol as protocol
-from room import Member, Room
 
 from easynetwork.exceptions import PacketConversionError, StreamProtocolParseError
 from easynetwork.lowlevel.request_handler import RecvParams
 from easynetwork.servers import AsyncTCPNetworkServer
 from easynetwork.servers.abc import AbstractAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+from messages import (
+    REQUEST_LIMIT,
+    Event,
+    Login,
+    Members,
+    Notice,
+    Refused,
+    Request,
+    Said,
+    Say,
+    Tell,
+    Told,
+    Who,
+)
+from messages import server_protocol as protocol
+from room import Member, Room
 
 LOOPS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "asyncio": ("asyncio", {}),
