@@ -14,8 +14,8 @@ from easynetwork.serializers import JSONSerializer
 from easynetwork.serializers.json import JSONEncoderConfig
 
 KEY_BYTES: Final = 200
-VALUE_BYTES: Final = 1000
-"""With key and envelope it fits into one Ethernet frame, so no datagram is cut into fragments."""
+VALUE_BYTES: Final = 500
+"""Two of them and a key fit into one Ethernet frame, so no datagram is cut into fragments."""
 
 LONGEST_SECONDS: Final = 86400.0
 """A day: how long a value with an expiry may live."""
