@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.servers.engine.conversation import EOF, Outcome, converse
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +31,7 @@ class Script:
 
 
 def drive(turn: Turn, receive: Callable[[Any], Awaitable[Any]]) -> Awaitable[Outcome]:
-    return converse([turn], receive, ensure_backend(None))
+    return converse([turn], receive)
 
 
 async def test_a_generator_that_asks_for_nothing_is_silent() -> None:
@@ -238,6 +237,26 @@ async def test_a_generator_that_ends_in_peace_after_a_cancellation_is_the_last(b
         )
 
     assert started == [True]
+
+
+async def test_a_generator_that_goes_on_is_closed_at_the_second_interruption_when_all_is_over(
+    backend: AsyncBackend,
+) -> None:
+    events: list[str] = []
+
+    async def turn() -> Turn:
+        try:
+            while True:
+                with contextlib.suppress(backend.get_cancelled_exc_class()):
+                    yield
+                events.append("interrupted")
+        finally:
+            events.append("closed")
+
+    with backend.move_on_after(0):
+        assert await converse([turn()], lambda wish: backend.sleep_forever(), lambda: True) is Outcome.INTERRUPTED
+
+    assert events == ["interrupted", "closed"]
 
 
 async def test_a_cancel_scope_may_be_open_around_a_yield(backend: AsyncBackend) -> None:

@@ -4,16 +4,9 @@
 from __future__ import annotations
 
 import enum
-import math
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-
-from easynetwork.lowlevel.pauses import growing_pauses
-
-if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from typing import Any, Final, Literal, TypeVar
 
 __all__ = ("EOF", "EndOfStream", "Outcome", "converse")
 
@@ -28,8 +21,8 @@ class EndOfStream(enum.Enum):
 
 EOF: Final = EndOfStream.EOF
 
-_AT_ONCE: Final = 0.001
-"""Seconds between two interruptions in which nobody can have wanted to wait for a packet."""
+_ASKED_AFTER_ITS_END: Final = "async generator ignored GeneratorExit"
+"""What Python says of a generator that yields when it is closed."""
 
 
 class Outcome(enum.Enum):
@@ -44,13 +37,17 @@ class Outcome(enum.Enum):
 async def converse(
     generators: Iterable[AsyncGenerator[Any, _T]],
     receive: Callable[[Any], Awaitable[_T | Literal[EndOfStream.EOF]]],
-    backend: AsyncBackend,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Drives one generator after the other to its end: ``receive(what it yielded)`` gives the packet to send in, `EOF`, or raises what is to be thrown in.
 
     Goes on to the next generator only after `Outcome.DONE`. `Outcome.INTERRUPTED` leaves open whether a scope inside the generator was cancelled, or the
     generator has swallowed what was meant for the caller; the next one would do the same, and so on. What leaves a generator leaves here. In every case
     all that were started have ended.
+
+    Args:
+        is_over: whether an interruption is meant for the caller. A generator that goes on after one then is closed at the next, because there would be no end to
+            them.
     """
     loop_hooks = sys.get_asyncgen_hooks()
     for generator in generators:
@@ -64,14 +61,16 @@ async def converse(
             wish = await first_step
         except StopAsyncIteration:
             return Outcome.SILENT
-        interruptions: _Interruptions | None = None
+        interrupted = False
         while True:
             try:
                 packet = await receive(wish)
             except BaseException as exc:  # cancellation too: the generator is where the user's code waits
                 if not isinstance(exc, Exception):
-                    interruptions = interruptions or _Interruptions(backend)
-                    await interruptions.slow_down()
+                    if interrupted and is_over():
+                        await _close(generator)
+                        return Outcome.INTERRUPTED
+                    interrupted = True
                 answer = generator.athrow(exc)
             else:
                 if packet is EOF:
@@ -82,30 +81,20 @@ async def converse(
                 wish = await answer
             except StopAsyncIteration:
                 break
-        if interruptions is not None:
+        if interrupted:
             return Outcome.INTERRUPTED
     return Outcome.DONE
 
 
-class _Interruptions:
-    """Those of a generator that goes on after each of them: it is cancelled for good, and would spend all of the processor's time on that."""
-
-    def __init__(self, backend: AsyncBackend) -> None:
-        self._backend = backend
-        self._pauses = growing_pauses()
-        self._last = -math.inf
-
-    async def slow_down(self) -> None:
-        """Waits if the generator has been interrupted just before."""
-        if monotonic() - self._last < _AT_ONCE:
-            await self._backend.ignore_cancellation(self._backend.sleep(next(self._pauses)))
-        else:
-            self._pauses = growing_pauses()
-        self._last = monotonic()
-
-
 async def _close(generator: AsyncGenerator[Any, Any]) -> None:
     try:
-        await generator.aclose()
-    except* GeneratorExit:
-        pass  # wrapped by a task group that was open around the `yield`, so aclose() did not know it again
+        try:
+            await generator.aclose()
+        except* GeneratorExit:
+            pass  # wrapped by a task group that was open around the `yield`, so aclose() did not know it again
+    except RuntimeError as exc:
+        if exc.args == (_ASKED_AFTER_ITS_END,):
+            exc.add_note(
+                f"{generator.__qualname__}() catches too much at a `yield`: let everything but `Exception` pass"
+            )
+        raise

@@ -10,6 +10,7 @@ again: so the cancel scopes and task groups of a handler, which event loops bind
 from __future__ import annotations
 
 import contextvars
+import itertools
 from collections import OrderedDict
 from collections.abc import Sized
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -63,6 +64,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
         self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
         self._attended = 0
+        self._numbers = itertools.count(1)  # for the names of the tasks, which handlers and debuggers see
         self.waiting: set[DatagramClient[_RequestT, _ResponseT]] = set()
         """The clients whose handler has had to wait."""
         self.is_receiving = True
@@ -75,12 +77,10 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         try:
             while not self.listener.is_closing():
                 lead = _Lead(self.backend.create_event())
-                clients.start_soon(self._lead, lead)
+                clients.start_soon(self._lead, lead, name=f"datagrams-{next(self._numbers)}")
                 await lead.given_up.wait()
         finally:
-            self.is_receiving = False
-            for arrival in self.arrivals:
-                arrival.set()  # nothing will arrive, and they see why
+            self.stop_receiving()
 
     async def _lead(self, lead: _Lead) -> None:
         """Receives until the listener is closed, or a handler needs the task. Only what is not an `Exception` leaves it."""
@@ -127,7 +127,7 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         taken = client.taken
         try:
             # `converse` makes the generator, so that its handler's first words are in its context as well.
-            await converse(map(self._handle, (client,)), client.receive, self.backend)
+            await converse(map(self._handle, (client,)), client.receive)
         except (Exception, BaseExceptionGroup) as exc:
             ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
         if client.taken == taken:
@@ -146,6 +146,12 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
     def _drop(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
         self.reader.discard(datagram)
         self.service.drops.add(client)
+
+    def stop_receiving(self) -> None:
+        """Nothing will arrive any more, and those who wait for it see why. Safe to repeat."""
+        self.is_receiving = False
+        for arrival in self.arrivals:
+            arrival.set()
 
     def end(self) -> None:
         """The service has ended: nothing can be sent any more."""

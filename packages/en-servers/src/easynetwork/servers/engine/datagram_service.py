@@ -80,6 +80,10 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._hubs.append(hub)
         await hub.serve(clients)
 
+    def end_conversations(self) -> None:
+        for hub in self._hubs:
+            hub.stop_receiving()
+
     def receive_failed(self, exc: OSError) -> None:
         """Says that nothing can be received for now."""
         if self._receive_trouble.allows():

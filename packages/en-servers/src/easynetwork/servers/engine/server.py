@@ -51,6 +51,9 @@ class Service(Protocol[_ListenerT]):
     async def serve(self, listener: _ListenerT, clients: TaskGroup) -> None:
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
 
+    def end_conversations(self) -> None:
+        """The tasks of the clients have been cancelled: a handler that goes on all the same shall be closed when it asks for a packet."""
+
     def attended(self) -> Sequence[object]:
         """The addresses of the clients that the handler has at the moment. Thread-safe."""
         ...
@@ -167,6 +170,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         run = self._run
         if run is not None:
             run.cancel()
+            self._service.end_conversations()
             await run.ended.wait()
 
     async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
@@ -210,6 +214,9 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
     def _accepting(self, run: _Run) -> Generator[None]:
         try:
             yield
+        except BaseException:
+            self._service.end_conversations()
+            raise
         finally:
             run.is_set_up, run.is_accepting = True, False
             self._logger.info("Server loop break, waiting for remaining tasks...")

@@ -58,6 +58,8 @@ class StreamClient(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]
         self._send_lock = FairLock(stream.backend())
         self.closed = False
         """Whether nothing more will be sent or received; the streams' own state is asked only where it may have changed."""
+        self.is_over = False
+        """Whether the server is ending, so that there is nothing more to wait for."""
         self._unfinished_sends = 0
         self._has_sent = False
         self._turn_ends: float | None = None  # on the monotonic clock; None: this turn has not begun

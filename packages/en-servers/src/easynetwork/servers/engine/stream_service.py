@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
 
     connection_log_level: int = logging.INFO
 
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
+    """For the names of the tasks, which handlers and debuggers see."""
+
     _accept_trouble: RateLimit = field(default_factory=RateLimit, init=False)
     _handshake_trouble: RateLimit = field(default_factory=RateLimit, init=False)
     _attended: dict[StreamClient[_RequestT, _ResponseT], object] = field(default_factory=dict[Any, object], init=False)
@@ -89,8 +93,12 @@ class StreamService(Generic[_RequestT, _ResponseT]):
                     self.logger.warning("Cannot accept connections for now: %s", exc)
                 await backend.sleep(_ACCEPT_PAUSE)
                 continue
-            clients.start_soon(self._run_client, stream)
+            clients.start_soon(self._run_client, stream, name=f"client-{next(self._numbers)}")
             await backend.coro_yield()
+
+    def end_conversations(self) -> None:
+        for client in self._attended:
+            client.is_over = True
 
     async def _run_client(self, accepted: ByteStream) -> None:
         stream = await self._establish(accepted)
@@ -146,14 +154,15 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         greeting = self.handler.on_connection(client)
         if isinstance(greeting, AsyncGenerator):
             return (
-                await converse([greeting], client.receive, client.backend()) is not Outcome.EOF or client.is_closing()
+                await converse([greeting], client.receive, lambda: client.is_over) is not Outcome.EOF
+                or client.is_closing()
             )
         await greeting
         return True
 
     async def _handle_requests(self, client: StreamClient[_RequestT, _ResponseT]) -> None:
         turns = self._turns(client)
-        while (outcome := await converse(turns, client.receive, client.backend())) is Outcome.INTERRUPTED:
+        while (outcome := await converse(turns, client.receive, lambda: client.is_over)) is Outcome.INTERRUPTED:
             await client.backend().coro_yield()  # ends a service that is cancelled, whatever its handler made of that
         if outcome is Outcome.SILENT and not client.has_sent:
             client.abort()  # refused; there is nothing that could get lost
