@@ -171,6 +171,8 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
     async def iter_received_packets(self, *, timeout: float | None = 0) -> AsyncGenerator[_ReceivedT, None]:
         """Yields packets until there is none, or the connection ends: every `OSError` ends the iteration.
 
+        Leave it early inside of `contextlib.aclosing` only, as every asynchronous generator; trio warns otherwise.
+
         Args:
             timeout: seconds for the whole iteration, connecting included; 0 yields what is there, None goes on until the end
                 of the connection.

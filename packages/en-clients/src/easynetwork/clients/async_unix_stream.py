@@ -113,7 +113,7 @@ class AsyncUnixStreamClient(AsyncStreamClientCore[_SentT, _ReceivedT, ControlByt
 
         Args:
             ancillary_data: where to put it; the descriptors are the caller's then. The socket is read once at most.
-            ancillary_bufsize: bytes that control data may have (8 KiB). A greater one holds from then on.
+            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds from then on.
 
         Raises:
             EOFError: no whole packet has come with that read. Its control data is lost, its bytes are not: receive again.

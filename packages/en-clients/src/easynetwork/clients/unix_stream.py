@@ -123,7 +123,7 @@ class UnixStreamClient(StreamClientCore[_SentT, _ReceivedT, BlockingUnixStream],
 
         Args:
             ancillary_data: where to put it; the descriptors are the caller's then. The socket is read once at most.
-            ancillary_bufsize: bytes that control data may have (8 KiB). A greater one holds from then on.
+            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds from then on.
             timeout: seconds for all of it; None waits without limit.
 
         Raises:

@@ -126,7 +126,8 @@ class AsyncStreamRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCMet
         """An asynchronous generator: each ``yield`` waits for the next request.
 
         Whatever goes wrong while it waits is raised at the ``yield``: `StreamProtocolParseError` for a bad frame, `TimeoutError` for a
-        `RecvParams` with a time-out, cancellation. When the peer ends the connection, the generator is closed (`GeneratorExit`).
+        `RecvParams` with a time-out, cancellation, `RuntimeError` for a protocol that has crashed (its cause; nothing can be read after
+        that). When the peer ends the connection, the generator is closed (`GeneratorExit`).
 
         Returning after a request: called again for the next one. Returning before the first ``yield``, or raising: the connection is closed.
         """

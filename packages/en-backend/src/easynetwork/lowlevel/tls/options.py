@@ -28,7 +28,7 @@ class TLSOptions:
     """Seconds that the peer may take to answer the closing alert."""
 
     standard_compatible: bool = True
-    """Whether the closing alert (``close_notify``, RFC 8446 section 6.1) is sent, waited for, and its absence is a truncation."""
+    """Whether the peer's closing alert (``close_notify``, RFC 8446 section 6.1) is waited for, and its absence is a truncation. Ours is always sent."""
 
     def __post_init__(self) -> None:
         _check_type("ssl", self.context, _ssl.SSLContext)
