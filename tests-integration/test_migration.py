@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,10 @@ def test_each_module_is_in_the_distribution_that_the_table_names() -> None:
             assert path.is_dir() or path.with_suffix(".py").is_file(), module
 
 
-def test_the_commands_are_those_of_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for command in (
-        "pip uninstall easynetwork",
-        "./tools/ws build",
-        "uv pip install --constraints dist/constraints.txt",
-    ):
-        assert command in TEXT
-        assert command in readme
+def test_no_older_python_will_do() -> None:
+    assert all(
+        metadata(name)["Requires-Python"] == ">=3.11" for name in ("easynetwork", "en-protocol", "en-servers-tcp")
+    )
 
 
 def test_a_requirement_on_the_old_version_does_not_take_this_one() -> None:
