@@ -11,6 +11,7 @@ from pathlib import Path
 from .environments import Environment
 from .errors import Fault
 from .merged import merge_sources
+from .pages import extract_pages
 from .processes import Words, capture
 from .workspace import Workspace
 
@@ -26,14 +27,14 @@ def ruff_format(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 
 def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
-    """Once for all sources, once for the tools, then once for each folder of tests or with an example: their files share names."""
+    """Once for all sources, once for the tools, then once for each folder of tests, of an example or of a page: their files share names."""
     program: Words = [environment.bin / "mypy", "--no-error-summary", "--python-executable", environment.python]
     sources = [member.src for member in workspace.members.values() if member.modules]
     tools = workspace.root / "tools"
     runs: list[Words] = [sources, [tools, tools / "ws", "--exclude", "^tools/tests/"]]
     runs += [[folder] for folder in test_folders(workspace)]
     faults = [fault for run in runs for fault in _faults(workspace, [*program, *run])]
-    for folder in examples(workspace):  # programs, which import each other as the scripts that they are
+    for folder in [*examples(workspace), *extract_pages(workspace)]:  # programs import each other as scripts do
         faults += _faults(workspace, [*program, folder], {"MYPYPATH": str(folder)})
     return faults
 

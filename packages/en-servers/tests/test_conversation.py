@@ -231,10 +231,7 @@ async def test_a_generator_that_ends_in_peace_after_a_cancellation_is_the_last(b
             yield
 
     with backend.move_on_after(0):
-        assert (
-            await converse((turn() for _ in range(2)), lambda wish: backend.sleep_forever(), backend)
-            is Outcome.INTERRUPTED
-        )
+        assert await converse((turn() for _ in range(2)), lambda wish: backend.sleep_forever()) is Outcome.INTERRUPTED
 
     assert started == [True]
 
