@@ -19,7 +19,12 @@ from tcp_peers import LinePeer, connected, serving
 
 from easynetwork.clients import AsyncTCPNetworkClient
 from easynetwork.converter import AbstractPacketConverter, AbstractPacketConverterComposite
-from easynetwork.exceptions import LimitOverrunError, PacketConversionError, StreamProtocolParseError
+from easynetwork.exceptions import (
+    DatagramProtocolParseError,
+    LimitOverrunError,
+    PacketConversionError,
+    StreamProtocolParseError,
+)
 from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, DatagramProtocol, StreamProtocol
 from easynetwork.protocol.receivers import make_receiver
 from easynetwork.serializers import JSONSerializer, PickleSerializer, StringLineSerializer
@@ -211,6 +216,7 @@ def test_serializers_tell_more_in_debug_mode_only(debug: bool, expected: object)
         received_by(StreamProtocol(JSONSerializer(debug=debug)), b"{oops\n")
 
     assert caught.value.error.error_info == expected
+    assert isinstance(caught.value.error.__cause__, ValueError) == debug
     assert "oops" not in str(caught.value)
 
 
@@ -281,3 +287,23 @@ async def test_a_bug_costs_one_datagram() -> None:
             assert await peer.ask('{"that":1}') == answer % "build_packet_from_datagram"
             assert await peer.ask('{"it":{"that":1}}') == answer % "make_datagram"
             assert await peer.ask('{"it":{"it":2}}') == '{"it":2}'
+
+
+# Test without a network
+
+
+def test_the_generator_hands_back_what_is_behind_a_bad_packet() -> None:
+    reader = ServerProtocol().build_packet_from_chunks()
+    next(reader)
+    with pytest.raises(StreamProtocolParseError) as caught:
+        reader.send(b'{"grams":0}\n{"grams":')
+
+    assert caught.value.error.error_info == {"grams": 0}
+    assert caught.value.remaining_data == b'{"grams":'
+
+
+def test_a_datagram_is_read_in_one_call() -> None:
+    with pytest.raises(DatagramProtocolParseError) as caught:
+        CODE["DatagramServerProtocol"]().build_packet_from_datagram(b"[]")
+
+    assert str(caught.value.error) == "not a parcel"
