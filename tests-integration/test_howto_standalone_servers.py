@@ -21,6 +21,7 @@ from programs import serving_program
 from easynetwork.clients import TCPNetworkClient
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers import StringLineSerializer
+from easynetwork.servers import StandaloneTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 from easynetwork.servers.threads_helper import NetworkServerThread
 
@@ -41,9 +42,8 @@ def serving(server: Any) -> Generator[tuple[str, int]]:
         assert not thread.is_alive()
 
 
-def server_of(handler: AsyncStreamRequestHandler[str, str]) -> Any:
-    kind = type(ON_PAGE["on_asyncio"])
-    return kind("127.0.0.1", 0, StreamProtocol(StringLineSerializer()), handler)
+def server_of(handler: AsyncStreamRequestHandler[str, str]) -> StandaloneTCPNetworkServer[str, str]:
+    return StandaloneTCPNetworkServer("127.0.0.1", 0, StreamProtocol(StringLineSerializer()), handler)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -94,7 +94,6 @@ async def _close(generator: AsyncGenerator[Any, Any]) -> None:
             pass  # wrapped by a task group that was open around the `yield`, so aclose() did not know it again
     except RuntimeError as exc:
         if exc.args == (_ASKED_AFTER_ITS_END,):
-            exc.add_note(
-                f"{generator.__qualname__}() catches too much at a `yield`: let everything but `Exception` pass"
-            )
+            name = getattr(generator, "__qualname__", "the handler")
+            exc.add_note(f"{name}() catches too much at a `yield`: let everything but `Exception` pass")
         raise
