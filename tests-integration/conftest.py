@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis  # noqa: F401  # looks for the referrers of objects when it is imported, and sees none that are frozen (below)
 import pytest
 import trustme
 from loops import LOOPS

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from pages import DOCS, Page
+
+import easynetwork.clients
+import easynetwork.serializers
+import easynetwork.servers
 
 _PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 _RUN_BY_A_TEST = {"python", "console", "sh"}
@@ -35,3 +41,18 @@ def test_page_has_no_block_that_nobody_runs(name: str) -> None:
     languages = {language for language in Page(name).languages() if not language.startswith(_INCLUDED)}
 
     assert languages <= _RUN_BY_A_TEST | _NOT_CODE
+
+
+def test_reference_has_every_module_that_users_import_from() -> None:
+    documented = set(
+        re.findall(r"automodule:: ([\w.]+)", "".join(path.read_text() for path in DOCS.glob("reference/*.md")))
+    )
+    packages = (easynetwork.clients, easynetwork.servers, easynetwork.serializers)
+    modules = {
+        f"{package.__name__}.{module.name}"
+        for package in packages
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    }
+
+    assert modules - documented == {"easynetwork.servers.engine", "easynetwork.serializers.wrapper"}
