@@ -169,7 +169,7 @@ def test_a_datagram_of_another_kind_is_logged_and_the_next_one_answered(tmp_path
 def patient_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Any]:
     """The class of the page. Its module and those that it imports are forgotten afterwards."""
     write_programs(UDP, tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     yield importlib.import_module("patient").PatientClient
     for name in ("patient", "wire"):
         del sys.modules[name]
