@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receivers: bytes in, packets out, without I/O. Servers and clients of every colour read their streams through them::
+"""Receivers: bytes in, packets out, without I/O.
+
+Servers and clients of every colour read their streams through them::
 
     receiver = make_receiver(protocol, max_recv_size)
     while not receiver.ended:
