@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis  # noqa: F401  # looks for the referrers of objects when it is imported, and sees none that are frozen (below)
+import hypothesis
 import pytest
 import trustme
 from loops import LOOPS
@@ -23,6 +23,8 @@ from stream_peers import Transport
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
+
+assert hypothesis.seed  # imported now: it looks for the referrers of objects then, and sees none that are frozen, as below
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
 
