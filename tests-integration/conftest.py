@@ -24,7 +24,8 @@ from stream_peers import Transport
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
-assert hypothesis.seed  # imported now: it looks for the referrers of objects then, and sees none that are frozen, as below
+# Imported before anything is frozen (below): it looks for the referrers of objects then, and sees no frozen ones.
+assert hypothesis.seed
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
 
