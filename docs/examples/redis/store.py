@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from resp import RespError
 
 # Bytes that Python needs beside what is in a key and in an item of a list; measured, rounded up.
-KEY_OVERHEAD: Final = 250
-LIST_OVERHEAD: Final = 800
+KEY_OVERHEAD: Final = 400
+LIST_OVERHEAD: Final = 700
 ITEM_OVERHEAD: Final = 60
 
-SWEEP_SECONDS: Final = 0.1
-"""Between two looks at all keys, when there is no place."""
+SWEPT_KEYS: Final = 100
+"""That are looked at when there is no place: to look at all would stop everybody for long."""
 
 _LARGEST: Final = 2**63 - 1
 _SMALLEST: Final = -(2**63)
@@ -29,6 +30,7 @@ Value = bytes | deque[bytes]
 @dataclass
 class _Entry:
     value: Value
+    size: int
     expires: float = math.inf
 
 
@@ -44,8 +46,10 @@ class Store:
         self._max_bytes = max_bytes
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
+        self._mortal: OrderedDict[bytes, None] = OrderedDict()
+        """The keys that will expire. Those that have not been looked at for long come first."""
+
         self._used = 0
-        self._next_sweep = -math.inf
 
     # strings
 
@@ -64,8 +68,12 @@ class Store:
             RespError: there is no place.
         """
         before = self._find(key)
-        self._grow(key, _size(key, value) - (_size(key, before.value) if before else 0))
-        self._entries[key] = _Entry(value, self._deadline(seconds))
+        size = len(key) + KEY_OVERHEAD + len(value)
+        self._grow(key, size - (before.size if before else 0))
+        self._entries[key] = entry = _Entry(value, size)
+        self._mortal.pop(key, None)
+        if seconds is not None:
+            self._let_expire(key, entry, seconds)
 
     def increment(self, key: bytes, by: int = 1) -> int:
         """Adds to the number under a key, and returns the sum.
@@ -81,21 +89,24 @@ class Store:
         if entry is None:
             self.set(key, value)
         else:  # it keeps its time
-            self._grow(key, len(value) - len(entry.value))
-            entry.value = value
+            growth = len(value) - len(entry.value)
+            self._grow(key, growth)
+            entry.value, entry.size = value, entry.size + growth
         return number
 
     # lists
 
-    def push(self, key: bytes, items: Iterable[bytes]) -> int:
+    def push(self, key: bytes, items: Collection[bytes]) -> int:
         """Puts items at the head of a list, one after the other, and returns its length."""
-        items = list(items)
-        entry = self._find(key)
+        entry = self._find(key) or _Entry(deque(), 0)
         values = _list_in(entry)
-        self._grow(key, _size(key, items) - (_size(key, ()) if entry else 0))
+        size = sum(len(item) + ITEM_OVERHEAD for item in items)
+        if not entry.size:
+            size += len(key) + KEY_OVERHEAD + LIST_OVERHEAD
+        self._grow(key, size)
         values.extendleft(items)
-        if entry is None:
-            self._entries[key] = _Entry(values)
+        entry.size += size
+        self._entries[key] = entry
         return len(values)
 
     def pop(self, key: bytes) -> bytes | None:
@@ -105,7 +116,9 @@ class Store:
             return None
         values = _list_in(entry)
         item = values.popleft()
-        self._used -= len(item) + ITEM_OVERHEAD
+        size = len(item) + ITEM_OVERHEAD
+        entry.size -= size
+        self._used -= size
         if not values:
             self.delete(key)
         return item
@@ -125,7 +138,7 @@ class Store:
         """Gives a key some seconds to live. Zero or less is the end of it."""
         entry = self._find(key)
         if entry is not None:
-            entry.expires = self._deadline(seconds)
+            self._let_expire(key, entry, seconds)
         return entry is not None
 
     def remaining(self, key: bytes) -> float | None:
@@ -133,8 +146,9 @@ class Store:
         entry = self._find(key)
         return None if entry is None else entry.expires - self._clock()
 
-    def _deadline(self, seconds: int | None) -> float:
-        return math.inf if seconds is None else self._clock() + seconds
+    def _let_expire(self, key: bytes, entry: _Entry, seconds: int) -> None:
+        entry.expires = self._clock() + seconds
+        self._mortal[key] = None
 
     def _find(self, key: bytes) -> _Entry | None:
         entry = self._entries.get(key)
@@ -145,7 +159,8 @@ class Store:
 
     def _remove(self, key: bytes, entry: _Entry) -> None:
         del self._entries[key]
-        self._used -= _size(key, entry.value)
+        self._mortal.pop(key, None)
+        self._used -= entry.size
 
     def _grow(self, key: bytes, size: int) -> None:
         if size > 0 and self._used + size > self._max_bytes:
@@ -158,10 +173,9 @@ class Store:
         # What has expired and nobody asks for is thrown away only now. The key that is to grow has
         # been looked at already.
         now = self._clock()
-        if now < self._next_sweep:
-            return
-        self._next_sweep = now + SWEEP_SECONDS
-        for key, entry in list(self._entries.items()):
+        for key in list(islice(self._mortal, SWEPT_KEYS)):
+            self._mortal.move_to_end(key)
+            entry = self._entries[key]
             if entry.expires <= now and key != spared:
                 self._remove(key, entry)
 
@@ -180,19 +194,10 @@ def integer(text: bytes) -> int:
     raise RespError("ERR value is not an integer or out of range")
 
 
-def _list_in(entry: _Entry | None) -> deque[bytes]:
-    if entry is None:
-        return deque()
+def _list_in(entry: _Entry) -> deque[bytes]:
     if not isinstance(entry.value, deque):
         raise _wrong_type()
     return entry.value
-
-
-def _size(key: bytes, value: bytes | Iterable[bytes]) -> int:
-    size = len(key) + KEY_OVERHEAD
-    if isinstance(value, bytes):
-        return size + len(value)
-    return size + LIST_OVERHEAD + sum(len(item) + ITEM_OVERHEAD for item in value)
 
 
 def _wrong_type() -> RespError:

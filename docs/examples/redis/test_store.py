@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import time
 from contextlib import ExitStack
 
 import anyio
@@ -89,6 +90,21 @@ def test_what_has_expired_gives_its_place_to_others(store: Store, clock: Clock) 
     clock.now = 10
 
     assert fill(store) == 10
+
+
+def test_a_full_store_refuses_as_fast_as_it_stores(clock: Clock) -> None:
+    store = Store(100_000 * KEY_OVERHEAD, clock)
+    with pytest.raises(RespError):
+        for number in range(100_000):
+            store.set(b"%d" % number, b"", 10 + number % 2)
+    start = time.process_time()
+    for _ in range(1000):
+        with pytest.raises(RespError):
+            store.set(b"new", b"x" * 1000)
+    assert time.process_time() - start < 2
+
+    clock.now = 10  # every other key has expired, and among a hundred are enough of them
+    store.set(b"new", b"x" * 1000)
 
 
 def test_a_key_that_expires_while_it_grows_is_not_counted_twice(store: Store, clock: Clock) -> None:
