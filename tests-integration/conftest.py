@@ -25,7 +25,7 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
 # Imported before anything is frozen (below): it looks for the referrers of objects then, and sees no frozen ones.
-assert hypothesis.seed
+hypothesis.settings.load_profile("default")
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
 
