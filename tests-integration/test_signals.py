@@ -64,19 +64,22 @@ each_signal = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130
 Running = tuple["subprocess.Popen[str]", socket.socket]
 
 
+def program(folder: Path, loop: str, serve: str) -> str:
+    path = repr(str(folder / "server.sock"))
+    return PROGRAM.replace("{path!r}", path).replace("{loop}", _OPTIONS[loop]).replace("{serve}", serve)
+
+
 @contextmanager
 def running(
     folder: Path, loop: str = "asyncio", serve: str = "server.serve_forever()", *, request: bytes = b"hello"
 ) -> Generator[Running]:
     """The program, and a client that it has answered."""
-    path = folder / "server.sock"
-    source = PROGRAM.replace("{path!r}", repr(str(path))).replace("{loop}", _OPTIONS[loop]).replace("{serve}", serve)
     with (
-        serving_program(folder / "program.py", source) as (process, _),
+        serving_program(folder / "program.py", program(folder, loop, serve)) as (process, _),
         socket.socket(socket.AF_UNIX) as sock,
     ):
         sock.settimeout(10)
-        sock.connect(str(path))
+        sock.connect(str(folder / "server.sock"))
         sock.sendall(request + b"\n")
         assert sock.recv(100) == request + b"\n"
         yield process, sock
@@ -158,13 +161,12 @@ def test_second_sigterm_ends_a_program_whose_handler_goes_on(folder: Path, loop:
 
 
 def test_sigterm_does_what_it_always_did_when_the_server_has_ended(folder: Path) -> None:
-    serve = """threading.Timer(0, lambda: (is_up.wait(), server.shutdown())).start()
+    serve = """is_up = threading.Event()
+        threading.Timer(0, lambda: (is_up.wait(), server.shutdown())).start()
         server.serve_forever(is_up_event=is_up)
         names = {thread.name for thread in threading.enumerate()}
         print(signal.getsignal(signal.SIGTERM).name, "easynetwork-sigterm" in names, file=sys.stderr)"""
-    source = PROGRAM.replace("{path!r}", repr(str(folder / "server.sock"))).replace("{loop}", "'asyncio'")
-    source = source.replace("{serve}", f"is_up = threading.Event()\n        {serve}")
-    with serving_program(folder / "program.py", source) as (process, _):
+    with serving_program(folder / "program.py", program(folder, "asyncio", serve)) as (process, _):
         assert end_of(process)[-1] == "SIG_DFL False"
 
 

@@ -112,9 +112,11 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                         if trap is not DONE:
                             lead.give_up()
                             self.waiting.add(client)
-                            await finish(talks, context, trap)
+                            try:
+                                await finish(talks, context, trap)
+                            finally:
+                                self.waiting.discard(client)
                 finally:
-                    self.waiting.discard(client)
                     client.is_attended = False
                     self._attended -= 1
                     client.discard_all()
