@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import distributions, documents, lockfile
+from .affected import Affected, affected_by, changed_paths
 from .checks import check
 from .environments import Environment, sync
 from .errors import WorkspaceError
@@ -16,6 +18,7 @@ from .linters import test_folders
 from .processes import run
 from .pythons import choose, current, find_interpreters
 from .uvtool import find_uv
+from .wheeltests import test_wheels
 from .workspace import Workspace
 
 __all__ = ("main",)
@@ -61,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     verb = add("test", _test, "run the tests: all, or those of some packages; what follows `--` goes to pytest")
     verb.add_argument("packages", nargs="*", metavar="PACKAGE", help="a folder of packages/; none means everything")
     verb.add_argument("--python", metavar="V", help=python)
+    verb.add_argument("--affected", metavar="BASE", help="instead of PACKAGE: what the changes since a commit can break")
+    verb.add_argument(
+        "--wheel", action="store_true", help="test each wheel in an environment of its own, with only what it declares"
+    )
+    verb.add_argument(
+        "--lowest", action="store_true", help="the same, with the lowest versions that the manifests declare"
+    )
+    verb = add("affected", _affected, "say what the changes since a commit can break, and why")
+    verb.add_argument("base", metavar="BASE", help="a branch or a commit")
+    verb.add_argument("--json", action="store_true", help="one line for programs: packages, and other folders of tests")
     add("check", _check, "lint, types, boundaries, lock, versions: all of it, with all failures at the end")
     add("docs", _docs, "make the site in build/docs, and let no warning pass")
     add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
@@ -89,16 +102,59 @@ def _demo(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
 
 
 def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
-    members = [workspace.find_member(name) for name in options.packages]
-    for member in members:
-        if member.tests not in test_folders(workspace):
-            raise WorkspaceError(f"{member.name} has no tests.", "name another package, or none to test everything.")
+    names = _picked(workspace, options)
+    if options.affected and not names:
+        print("ws: nothing is affected.")
+    elif options.wheel or options.lowest:
+        _test_wheels(workspace, options, names, rest)
+    else:
+        _test_sources(workspace, options, names, rest)
+
+
+def _picked(workspace: Workspace, options: argparse.Namespace) -> list[str]:
+    """Returns the names of what is to be tested, packages or other folders of tests; none means everything."""
+    names: list[str] = options.packages
+    if options.affected is None:
+        return [workspace.find_member(name).name for name in names]
+    if names:
+        raise WorkspaceError("--affected picks the packages by itself.", "leave out their names, or --affected.")
+    found = affected_by(workspace, changed_paths(workspace, options.affected))
+    _print_all(found)
+    return [affected.name for affected in found]
+
+
+def _print_all(found: Sequence[Affected]) -> None:
+    for affected in found:
+        print(f"ws: {affected}", flush=True)
+
+
+def _test_sources(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
+    folders = [workspace.members[name].tests if name in workspace.members else workspace.root / name for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        if folder not in test_folders(workspace):
+            raise WorkspaceError(f"{name} has no tests.", "name another package, or none to test everything.")
     environment = _environment(workspace, options.python)
-    folders = [member.tests for member in members] or test_folders(workspace)
     print(f"ws: testing on Python {environment.version}", flush=True)
     advice = "read the failures above; run one of them alone with `./tools/ws test PACKAGE -- -k NAME`."
     # The development mode finds what is left open or never awaited.
-    run([environment.python, "-X", "dev", "-m", "pytest", *folders, *rest], cwd=workspace.root, advice=advice)
+    program = [environment.python, "-X", "dev", "-m", "pytest"]
+    run([*program, *(folders or test_folders(workspace)), *rest], cwd=workspace.root, advice=advice)
+
+
+def _test_wheels(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
+    members = [member for member in workspace.members.values() if not names or member.name in names]
+    interpreter = choose(options.python, find_interpreters(find_uv(workspace.root)) if options.python else ())
+    test_wheels(workspace, members, interpreter, lowest=options.lowest, pytest_options=rest)
+
+
+def _affected(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    found = affected_by(workspace, changed_paths(workspace, options.base))
+    if options.json:
+        names = [affected.name for affected in found]
+        packages = [name for name in names if name in workspace.members]
+        print(json.dumps({"packages": packages, "folders": [name for name in names if name not in packages]}))
+    else:
+        _print_all(found)
 
 
 def _check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
