@@ -164,13 +164,11 @@ def _differs(workspace: Workspace, copy: Workspace, name: str) -> bool:
 
 def _differences(workspace: Workspace, copy: Workspace, member: Member) -> dict[Path, str | None]:
     """Returns the new texts of the files that are different in the copy; None for what is not there any more."""
-    texts: dict[Path, str | None] = {path: None for path in _touched(workspace, member)}
+    texts: dict[Path, str | None] = dict.fromkeys(_touched(workspace, member))
     for path in _touched(copy, copy.members[member.name]):
         original = workspace.root / path.relative_to(copy.root)
         texts[original] = path.read_text(encoding="utf-8")
-    return {
-        path: text for path, text in texts.items() if not path.exists() or text != path.read_text(encoding="utf-8")
-    }
+    return {path: text for path, text in texts.items() if not path.exists() or text != path.read_text(encoding="utf-8")}
 
 
 def _summary(member: Member, version: str, fragments: list[Path], requiring: list[str]) -> list[str]:
@@ -192,4 +190,6 @@ def _consequence(member: Member, version: str, requiring: list[str]) -> str:
     names = ", ".join(requiring)
     if version.partition(".")[0] != (member.version or "").partition(".")[0]:
         return f"Needs a release as well, because its released versions refuse {member.name} {version}: {names}."
-    return f"Has new bounds in its next release, after that of {member.name}; released versions accept {version}: {names}."
+    return (
+        f"Has new bounds in its next release, after that of {member.name}; released versions accept {version}: {names}."
+    )

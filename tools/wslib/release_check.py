@@ -8,7 +8,7 @@ of our names there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from .bumping import FRAGMENTS, find_fragments
 from .errors import Fault, WorkspaceError
@@ -46,7 +46,9 @@ def _commit_faults(repository: Repository) -> Iterator[Fault]:
     if not branches:
         yield Fault("HEAD", "cannot be compared with main, which is not known here: `git fetch origin main`")
     elif not any(map(repository.is_in, branches)):
-        yield Fault("HEAD", "is not a commit of main, where everything that is released has been reviewed: merge it first")
+        yield Fault(
+            "HEAD", "is not a commit of main, where everything that is released has been reviewed: merge it first"
+        )
 
 
 class _Release:
@@ -66,9 +68,7 @@ class _Release:
 
     def _version_faults(self) -> Iterator[Fault]:
         if self._version != self._member.version:
-            what = (
-                f"says {self._member.version} and the tag {self._version}: tag what the manifest says, or `./tools/ws bump`"
-            )
+            what = f"says {self._member.version} and the tag {self._version}: tag what the manifest says, or `./tools/ws bump`"
             yield Fault(self._workspace.relative(self._member.manifest), what)
         commit = self._repository.tags.get(self._tag)
         if commit not in (None, self._repository.head):
@@ -104,7 +104,9 @@ class _Release:
             yield Fault(self._workspace.relative(folder / FRAGMENTS), what)
 
     def _requirement_faults(self) -> Iterator[Fault]:
-        missing = [requirement for requirement in _internal(self._workspace, self._member) if self._is_missing(requirement)]
+        missing = [
+            requirement for requirement in _internal(self._workspace, self._member) if self._is_missing(requirement)
+        ]
         if missing:
             names = ", ".join(sorted({f"{requirement.name}{requirement.bounds}" for requirement in missing}))
             order = ", ".join(self._unreleased_in_order())
@@ -129,10 +131,10 @@ class _Release:
         return [*visit(self._member), self._tag]
 
 
-def _internal(workspace: Workspace, member: Member) -> Iterable[Requirement]:
+def _internal(workspace: Workspace, member: Member) -> list[Requirement]:
     """Returns what users' installers take from us. Groups are for our tests only, and may name siblings in a circle."""
-    both = (*member.dependencies, *member.optional_dependencies)
-    return (requirement for requirement in both if requirement.name in workspace.members)
+    siblings = workspace.members.keys() - {member.name}
+    return [entry for entry in (*member.dependencies, *member.optional_dependencies) if entry.name in siblings]
 
 
 def _tag_of_floor(requirement: Requirement) -> str:
