@@ -18,7 +18,7 @@ from .linters import test_folders
 from .processes import run
 from .pythons import choose, current, find_interpreters
 from .uvtool import find_uv
-from .wheeltests import test_wheels
+from .wheeltests import run_wheel_tests
 from .workspace import Workspace
 
 __all__ = ("main",)
@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = add("test", _test, "run the tests: all, or those of some packages; what follows `--` goes to pytest")
     verb.add_argument("packages", nargs="*", metavar="PACKAGE", help="a folder of packages/; none means everything")
     verb.add_argument("--python", metavar="V", help=python)
-    verb.add_argument("--affected", metavar="BASE", help="instead of PACKAGE: what the changes since a commit can break")
+    verb.add_argument(
+        "--affected", metavar="BASE", help="instead of PACKAGE: what the changes since a commit can break"
+    )
     verb.add_argument(
         "--wheel", action="store_true", help="test each wheel in an environment of its own, with only what it declares"
     )
@@ -144,7 +146,7 @@ def _test_sources(workspace: Workspace, options: argparse.Namespace, names: list
 def _test_wheels(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
     members = [member for member in workspace.members.values() if not names or member.name in names]
     interpreter = choose(options.python, find_interpreters(find_uv(workspace.root)) if options.python else ())
-    test_wheels(workspace, members, interpreter, lowest=options.lowest, pytest_options=rest)
+    run_wheel_tests(workspace, members, interpreter, lowest=options.lowest, pytest_options=rest)
 
 
 def _affected(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:

@@ -25,7 +25,8 @@ for file in importlib.metadata.distribution(sys.argv[1]).files:
         try:
             modules[name] = {"file": importlib.import_module(name).__file__, "missing": "", "error": ""}
         except Exception as exc:
-            missing = exc.name if isinstance(exc, ModuleNotFoundError) else ""
+            cause = exc.__cause__ or exc  # a module may say in its own words what it needs
+            missing = cause.name if isinstance(cause, ModuleNotFoundError) else ""
             modules[name] = {"file": "", "missing": missing, "error": f"{type(exc).__name__}: {exc}"}
 print(json.dumps(modules))
 """

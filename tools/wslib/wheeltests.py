@@ -25,7 +25,7 @@ from .shipped import import_faults, import_shipped
 from .uvtool import Uv, find_uv
 from .workspace import Member, Requirement, Workspace
 
-__all__ = ("WheelTest", "pytest_settings", "test_wheels")
+__all__ = ("WheelTest", "pytest_settings", "run_wheel_tests")
 
 _INSTALL_ADVICE = "read uv's message above: a bound in a manifest does not fit, or the package index did not answer."
 _TEST_ADVICE = "read the failures above; one that passes in .venv needs something that its package does not declare."
@@ -35,7 +35,7 @@ _TEST_ADVICE = "read the failures above; one that passes in .venv needs somethin
 _OF_THE_WORKSPACE = ("testpaths", "pythonpath", "anyio_mode")
 
 
-def test_wheels(
+def run_wheel_tests(
     workspace: Workspace,
     members: Sequence[Member],
     interpreter: Interpreter,
@@ -67,7 +67,8 @@ def test_wheels(
     print("\n".join(lines), flush=True)
     if failed:
         raise WorkspaceError(
-            f"Not every distribution works alone: {', '.join(failed)}.", "read what is said above where each of them ends."
+            f"Not every distribution works alone: {', '.join(failed)}.",
+            "read what is said above where each of them ends.",
         )
 
 
@@ -93,9 +94,7 @@ class WheelTest:
         self._constraints = constraints
         self._lowest = lowest
         suffix = "-lowest" if lowest else ""
-        self.environment = Environment(
-            workspace.root / "build" / "alone" / f"{member.name}-{interpreter.name}{suffix}"
-        )
+        self.environment = Environment(workspace.root / "build" / "alone" / f"{member.name}-{interpreter.name}{suffix}")
 
     def run(self, pytest_options: Sequence[str] = ()) -> None:
         """Makes the environment afresh and goes through the stages.
