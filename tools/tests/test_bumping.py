@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from wslib.boundaries import check_boundaries
 from wslib.bumping import bump, replace_files
 from wslib.environments import Environment
 from wslib.errors import WorkspaceError
-from wslib.lockfile import check_lock
+from wslib.lockfile import check_lock, lock
 from wslib.manifests import check_layout, check_licenses, check_manifests, check_versions
 from wslib.uvtool import Uv, find_uv
 from wslib.workspace import Workspace
@@ -22,8 +24,20 @@ ROOT = Path(__file__).parents[2]
 TOOLS = Environment(Path(sys.prefix))  # where towncrier is: the environment that runs these tests
 
 
+@cache
+def uv() -> Uv:
+    return find_uv(ROOT)
+
+
 def bump_lower(workspace: Workspace, part: str = "minor") -> list[str]:
-    return bump(workspace, Uv(find_uv(ROOT).program, workspace.root), TOOLS, "en-lower", part)
+    return bump(workspace, uv(), TOOLS, "en-lower", part)
+
+
+def locked_repository(root: Path, files: Mapping[str, str] | None = None) -> Workspace:
+    workspace = fake_repository(root, files)
+    lock(workspace, uv())
+    commit_all(root)
+    return workspace
 
 
 def changed(root: Path) -> set[str]:
@@ -31,7 +45,7 @@ def changed(root: Path) -> set[str]:
 
 
 def test_bump_changes_manifests_lock_and_changelog_and_nothing_else(tmp_path: Path) -> None:
-    lines = bump_lower(fake_repository(tmp_path))
+    lines = bump_lower(locked_repository(tmp_path))
 
     assert changed(tmp_path) == {
         f"{LOWER_FOLDER}/pyproject.toml",
@@ -56,7 +70,7 @@ def test_bump_changes_manifests_lock_and_changelog_and_nothing_else(tmp_path: Pa
 
 
 def test_major_bump_raises_the_caps_and_says_who_needs_a_release(tmp_path: Path) -> None:
-    lines = bump_lower(fake_repository(tmp_path), "major")
+    lines = bump_lower(locked_repository(tmp_path), "major")
 
     assert "en-upper: asks for en-lower>=2.0.0,<3" in lines
     assert lines[-2] == "Needs a release as well, because its released versions refuse en-lower 2.0.0: en-upper."
@@ -64,8 +78,8 @@ def test_major_bump_raises_the_caps_and_says_who_needs_a_release(tmp_path: Path)
 
 
 def test_bump_of_what_nobody_requires_names_no_sibling(tmp_path: Path) -> None:
-    workspace = fake_repository(tmp_path)
-    lines = bump(workspace, Uv(find_uv(ROOT).program, tmp_path), TOOLS, "en-upper", "patch")
+    workspace = locked_repository(tmp_path)
+    lines = bump(workspace, uv(), TOOLS, "en-upper", "patch")
 
     assert lines[0] == "en-upper: 1.2.0 -> 1.2.1"
     assert not any("en-lower" in line for line in lines)
@@ -73,7 +87,7 @@ def test_bump_of_what_nobody_requires_names_no_sibling(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keeper", [".gitignore", "none"])
 def test_folder_of_fragments_outlives_its_last_fragment(tmp_path: Path, keeper: str) -> None:
-    workspace = fake_repository(tmp_path)
+    workspace = locked_repository(tmp_path)
     if keeper == "none":
         (tmp_path / LOWER_FOLDER / "changelog.d/.gitignore").unlink()
         commit_all(tmp_path)
@@ -132,6 +146,15 @@ def test_bounds_that_are_not_in_order_elsewhere_stop_the_bump(tmp_path: Path) ->
     assert changed(tmp_path) == set()
 
 
+def test_lock_that_is_not_current_stops_the_bump_which_would_hide_what_else_changes(tmp_path: Path) -> None:
+    workspace = fake_repository(tmp_path)
+
+    with pytest.raises(WorkspaceError, match=r"more than the version(.|\n)*ws lock"):
+        bump_lower(workspace)
+
+    assert changed(tmp_path) == set()
+
+
 def test_package_without_fragments_is_not_bumped(tmp_path: Path) -> None:
     workspace = fake_repository(tmp_path)
     (tmp_path / FRAGMENT).unlink()
@@ -154,7 +177,7 @@ def test_files_with_changes_are_not_bumped(tmp_path: Path, name: str) -> None:
 
 
 def test_changes_in_other_files_do_not_stop_a_bump(tmp_path: Path) -> None:
-    workspace = fake_repository(tmp_path)
+    workspace = locked_repository(tmp_path)
     (tmp_path / "packages/en-upper/changelog.d/8.added.md").write_text("Another one.\n")
 
     assert bump_lower(workspace)
@@ -175,6 +198,7 @@ def test_files_are_replaced_all_or_none(tmp_path: Path) -> None:
     assert not gone.exists()
 
 
+@pytest.mark.timeout(120)  # it asks the index three times
 def test_this_workspace_is_in_order_after_a_bump(tmp_path: Path) -> None:
     root = tmp_path / "workspace"
     passing = shutil.ignore_patterns(
@@ -182,13 +206,13 @@ def test_this_workspace_is_in_order_after_a_bump(tmp_path: Path) -> None:
     )
     shutil.copytree(ROOT, root, ignore=passing)
     (root / "packages/en-protocol/changelog.d/+probe.fixed.md").write_text("It is bumped.\n")
+    lock(Workspace(root), uv())  # whoever works on a manifest now may not have done it yet
     git(root, "init", "--quiet", "--initial-branch=main")
     commit_all(root)
-    uv = find_uv(root)
 
-    bump(Workspace(root), uv, TOOLS, "en-protocol", "minor")
+    bump(Workspace(root), uv(), TOOLS, "en-protocol", "minor")
 
     workspace = Workspace(root)
     for check in (check_manifests, check_versions, check_licenses, check_layout, check_boundaries):
         assert check(workspace) == []
-    assert check_lock(workspace, uv) == []
+    assert check_lock(workspace, uv()) == []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ws bump``: a new version of one distribution, and what follows from it in the other files.
 
-Everything is made in a copy and comes back as a whole: towncrier, uv or a manifest that cannot be edited may refuse in the middle, and then the
-workspace is as it was.
+Everything is made in a copy and comes back as a whole: towncrier, uv or a manifest that cannot be edited may refuse in
+the middle, and then the workspace is as it was.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _KEEPER = ".gitignore"  # git has no empty folders, and the next change needs th
 def bump(workspace: Workspace, uv: Uv, environment: Environment, name: str, part: str) -> list[str]:
     """Writes the next version of a distribution, and returns lines that say what changed.
 
-    That is its manifest, the bounds of all siblings that require it, ``uv.lock``, and its changelog, which takes the fragments in.
-    Nothing is committed.
+    That is its manifest, the bounds of all siblings that require it, ``uv.lock``, and its changelog, which takes the
+    fragments in. Nothing is committed.
 
     Raises:
-        WorkspaceError: the files to change have changes already, there is nothing to tell in the changelog, or a step failed. Nothing has
-            changed then.
+        WorkspaceError: the files to change have changes already, there is nothing to tell in the changelog, or a step
+            failed. Nothing has changed then.
     """
     member = workspace.find_member(name)
     version = _next_version(member, part)
@@ -53,7 +53,7 @@ def bump(workspace: Workspace, uv: Uv, environment: Environment, name: str, part
         copy = _copy(workspace, member, Path(folder))
         _edit_manifests(copy, name, version)
         _write_changelog(copy.find_member(name), environment, version)
-        lockfile.lock(copy, uv)
+        _lock(copy, uv, member, version)
         requiring = [sibling for sibling in workspace.members if _differs(workspace, copy, sibling) and sibling != name]
         replace_files(_differences(workspace, copy, member))
     return _summary(member, version, fragments, requiring)
@@ -97,7 +97,7 @@ def _next_version(member: Member, part: str) -> str:
     if version is None:
         raise WorkspaceError(
             f"The version of {member.name} is {member.version}, and bump knows releases of three numbers only.",
-            f"write the version that is to follow into {member.manifest.name} by hand; pre-releases are made like that.",
+            f"write the next version into {member.manifest.name} by hand, as is done for pre-releases.",
         )
     return version
 
@@ -156,6 +156,18 @@ def _write_changelog(member: Member, environment: Environment, version: str) -> 
     if not keeper.exists():
         keeper.parent.mkdir(exist_ok=True)
         keeper.write_text(f"!{_KEEPER}\n")
+
+
+def _lock(copy: Workspace, uv: Uv, member: Member, version: str) -> None:
+    before = copy.lock.read_text(encoding="utf-8")
+    lockfile.lock(copy, uv)
+    entry = 'name = "{}"\nversion = "{}"\n'
+    wanted = before.replace(entry.format(member.name, member.version), entry.format(member.name, version))
+    if copy.lock.read_text(encoding="utf-8") != wanted:
+        raise WorkspaceError(
+            "uv.lock would change in more than the version: it is not what the manifests ask for now.",
+            "run `./tools/ws lock` and commit uv.lock, then bump.",
+        )
 
 
 def _differs(workspace: Workspace, copy: Workspace, name: str) -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editing a manifest as text, so that its comments and its layout stay.
 
-Two small patterns do not understand TOML. So each edit is compared with what it should have done: the result is read, and must be what the
-original says with the wanted values changed, and nothing else.
+Two small patterns do not understand TOML. So each edit is compared with what it should have done: the result is read,
+and must be what the original says with the wanted values changed, and nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ws release-check``: whether the checked-out commit may be released under a tag like ``en-protocol/1.2.0``.
 
-A distribution counts as published when its tag exists: the tag is what starts the publishing, and asking an index would ask strangers, who own two
-of our names there.
+A distribution counts as published when its tag exists: the tag is what starts the publishing, and asking an index would
+ask strangers, who own two of our names there.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Release:
 
     def _version_faults(self) -> Iterator[Fault]:
         if self._version != self._member.version:
-            what = f"says {self._member.version} and the tag {self._version}: tag what the manifest says, or `./tools/ws bump`"
+            what = f"says {self._member.version} and the tag {self._version}: tag what it says, or `./tools/ws bump`"
             yield Fault(self._workspace.relative(self._member.manifest), what)
         commit = self._repository.tags.get(self._tag)
         if commit not in (None, self._repository.head):
@@ -94,8 +94,8 @@ class _Release:
         text = changelog.read_text(encoding="utf-8") if changelog.exists() else ""
         if not re.search(rf"(?m)^## {re.escape(self._version)}(?!\S)", text):
             what = (
-                f"has no section for {self._version}: `./tools/ws bump` writes it with the version; for a version that the "
-                f"manifest has already, `towncrier build --version {self._version}` in the package's folder"
+                f"has no section for {self._version}: `./tools/ws bump` writes it with the version; for a version that "
+                f"the manifest has already, `towncrier build --version {self._version}` in the package's folder"
             )
             yield Fault(self._workspace.relative(changelog), what)
         if leftover := find_fragments(self._member):
@@ -110,7 +110,7 @@ class _Release:
         if missing:
             names = ", ".join(sorted({f"{requirement.name}{requirement.bounds}" for requirement in missing}))
             order = ", ".join(self._unreleased_in_order())
-            what = f"asks for {names}, which nobody could install, because the floor has no tag: release in this order: {order}"
+            what = f"asks for {names}, which has no tag, so nobody could install it: release in this order: {order}"
             yield Fault(self._workspace.relative(self._member.manifest), what)
 
     def _is_missing(self, requirement: Requirement) -> bool:
