@@ -173,8 +173,8 @@ def test_sibling_is_released_first(tmp_path: Path) -> None:
     workspace = ready(tmp_path)
 
     [what] = upper_faults(workspace)
-    assert what.startswith("asks for en-lower>=1.2.0,<2, which has no tag")
-    assert what.endswith("release in this order: en-lower/1.2.0, en-upper/1.2.0")
+    assert what.startswith("needs what has no tag yet")
+    assert what.endswith(": en-lower>=1.2.0,<2; release in this order: en-lower/1.2.0, en-upper/1.2.0")
 
     git(tmp_path, "tag", TAG)
     assert upper_faults(workspace) == []
@@ -189,6 +189,26 @@ def test_order_names_what_siblings_need_too_and_each_once(tmp_path: Path) -> Non
     [what] = upper_faults(workspace)
 
     assert what.endswith("release in this order: en-lowest/1.2.0, en-lower/1.2.0, en-upper/1.2.0")
+
+
+def test_released_sibling_that_refuses_what_this_release_needs_is_released_again_first(tmp_path: Path) -> None:
+    top = "packages/en-top/pyproject.toml"
+    needs = 'dependencies = ["en-lower>=1.2.0,<2", "en-upper>=1.2.0,<2"]'
+    manifest = releasable("en-lower").replace("en-lower", "en-top").replace("dependencies = []", needs, 1)
+    workspace = ready(tmp_path, {top: manifest})
+    git(tmp_path, "tag", TAG)
+    git(tmp_path, "tag", "en-upper/1.2.0")
+    assert top not in [fault.where for fault in release_check(workspace, "en-top/1.2.0")]
+
+    (tmp_path / LOWER).write_text(with_version("2.0.0")[LOWER])
+    for name, text in ((UPPER, releasable("en-upper")), (top, manifest)):
+        (tmp_path / name).write_text(text.replace("en-lower>=1.2.0,<2", "en-lower>=2.0.0,<3"))
+    commit_all(tmp_path)
+    git(tmp_path, "tag", "en-lower/2.0.0")
+
+    [what] = [fault.what for fault in release_check(Workspace(tmp_path), "en-top/1.2.0") if fault.where == top]
+    assert what.startswith("asks for en-lower>=2.0.0 and for en-upper, whose release 1.2.0 wants >=1.2.0,<2: ")
+    assert what.endswith("bump and release en-upper first")
 
 
 def test_what_only_tests_need_is_not_released_first(tmp_path: Path) -> None:

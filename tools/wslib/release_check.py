@@ -8,7 +8,8 @@ ask strangers, who own two of our names there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 
 from .bumping import FRAGMENTS, find_fragments
 from .errors import Fault, WorkspaceError
@@ -104,14 +105,35 @@ class _Release:
             yield Fault(self._workspace.relative(folder / FRAGMENTS), what)
 
     def _requirement_faults(self) -> Iterator[Fault]:
-        missing = [
-            requirement for requirement in _internal(self._workspace, self._member) if self._is_missing(requirement)
-        ]
+        where = self._workspace.relative(self._member.manifest)
+        requirements = _internal(self._workspace, self._member)
+        missing = {f"{entry.name}{entry.bounds}" for entry in requirements if self._is_missing(entry)}
         if missing:
-            names = ", ".join(sorted({f"{requirement.name}{requirement.bounds}" for requirement in missing}))
+            what = "needs what has no tag yet, so nobody could install it"
             order = ", ".join(self._unreleased_in_order())
-            what = f"asks for {names}, which has no tag, so nobody could install it: release in this order: {order}"
-            yield Fault(self._workspace.relative(self._member.manifest), what)
+            yield Fault(where, f"{what}: {', '.join(sorted(missing))}; release in this order: {order}")
+        by_name = {entry.name: entry for entry in requirements}  # once, though an extra may name one again
+        floors = {name: _floor(entry) for name, entry in by_name.items()}
+        for requirement in by_name.values():
+            for refused in self._refused_by(requirement, floors):
+                what = f"asks for {refused.name}>={floors[refused.name]} and for {requirement.name}, whose release"
+                what += f" {_floor(requirement)} wants {refused.bounds}: bump and release {requirement.name} first"
+                yield Fault(where, what)
+
+    def _refused_by(self, requirement: Requirement, floors: Mapping[str, str]) -> list[Requirement]:
+        """Returns what a released sibling wants and this release does not let it have.
+
+        The sibling's manifest here may have moved on since: after the major bump of a third one, it has another cap.
+        """
+        commit = self._repository.tags.get(_tag_of_floor(requirement))
+        path = self._workspace.relative(self._workspace.members[requirement.name].manifest)
+        text = self._repository.read(commit, path) if commit else None
+        released: list[str] = tomllib.loads(text or "[project]")["project"].get("dependencies", [])
+        return [
+            entry
+            for entry in map(Requirement.parse, released)
+            if entry.name in floors and _is_beyond(floors[entry.name], entry)
+        ]
 
     def _is_missing(self, requirement: Requirement) -> bool:
         return _tag_of_floor(requirement) not in self._repository.tags
@@ -138,5 +160,16 @@ def _internal(workspace: Workspace, member: Member) -> list[Requirement]:
 
 
 def _tag_of_floor(requirement: Requirement) -> str:
+    return f"{requirement.name}/{_floor(requirement)}"
+
+
+def _floor(requirement: Requirement) -> str:
     floor = re.search(r">=([^,]+)", requirement.bounds)
-    return f"{requirement.name}/{floor[1] if floor else '?'}"
+    return floor[1] if floor else ""
+
+
+def _is_beyond(version: str, requirement: Requirement) -> bool:
+    """Whether a version is not under a cap."""
+    cap = re.search(r"<([^=,]+)", requirement.bounds)
+    below, number = Version.parse(cap[1]) if cap else None, Version.parse(version)
+    return below is not None and number is not None and number >= below

@@ -46,6 +46,11 @@ class Repository:
         lines = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "--", *paths)
         return [line[3:] for line in lines.splitlines()]
 
+    def read(self, commit: str, path: str) -> str | None:
+        """Returns what a file, named from the folder on, said in a commit; None if it was not there."""
+        result = self._run("show", f"{commit}:./{path}")
+        return None if result.returncode else result.stdout
+
     def _ask(self, *words: str | Path) -> str:
         result = self._run(*words)
         if result.returncode:

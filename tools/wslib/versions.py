@@ -24,7 +24,7 @@ _AFTER_ALL_PHASES = (3, 0)
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """Its fields are in the order that decides: ``1.2.0.dev1``, ``1.2.0a1``, ``1.2.0rc1``, ``1.2.0``, ``1.2.0.post1``."""
+    """Its fields are in the order that decides: ``1.2.0.dev1``, ``1.2.0rc1``, ``1.2.0``, ``1.2.0.post1``."""
 
     release: tuple[int, ...]
     """Without the zeros at its end: 1.2 and 1.2.0 are one version."""
