@@ -15,7 +15,7 @@ from .checks import check
 from .environments import Environment, sync
 from .errors import WorkspaceError
 from .linters import test_folders
-from .processes import run
+from .processes import Words, run
 from .pythons import choose, current, find_interpreters
 from .uvtool import find_uv
 from .wheeltests import run_wheel_tests
@@ -117,7 +117,9 @@ def _picked(workspace: Workspace, options: argparse.Namespace) -> list[str]:
     """Returns the names of what is to be tested, packages or other folders of tests; none means everything."""
     names: list[str] = options.packages
     if options.affected is None:
-        return [workspace.find_member(name).name for name in names]
+        if without := [name for name in names if workspace.find_member(name).tests not in test_folders(workspace)]:
+            raise WorkspaceError(f"{without[0]} has no tests.", "name another package, or none to test everything.")
+        return names
     if names:
         raise WorkspaceError("--affected picks the packages by itself.", "leave out their names, or --affected.")
     found = affected_by(workspace, changed_paths(workspace, options.affected))
@@ -131,20 +133,23 @@ def _print_all(found: Sequence[Affected]) -> None:
 
 
 def _test_sources(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
-    folders = [workspace.members[name].tests if name in workspace.members else workspace.root / name for name in names]
-    for name, folder in zip(names, folders, strict=True):
-        if folder not in test_folders(workspace):
-            raise WorkspaceError(f"{name} has no tests.", "name another package, or none to test everything.")
+    members = workspace.members
+    picked = {members[name].tests if name in members else workspace.root / name for name in names}
+    folders = [folder for folder in test_folders(workspace) if folder in picked or not names]
     environment = _environment(workspace, options.python)
     print(f"ws: testing on Python {environment.version}", flush=True)
     advice = "read the failures above; run one of them alone with `./tools/ws test PACKAGE -- -k NAME`."
     # The development mode finds what is left open or never awaited.
-    program = [environment.python, "-X", "dev", "-m", "pytest"]
-    run([*program, *(folders or test_folders(workspace)), *rest], cwd=workspace.root, advice=advice)
+    program: Words = [environment.python, "-X", "dev", "-m", "pytest"]
+    run([*program, *folders, *rest], cwd=workspace.root, advice=advice)
 
 
 def _test_wheels(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
     members = [member for member in workspace.members.values() if not names or member.name in names]
+    if others := [name for name in names if name not in workspace.members]:
+        print(f"ws: not of one wheel, so left to `ws test` without --wheel: {', '.join(others)}", flush=True)
+    if not members:
+        return
     interpreter = choose(options.python, find_interpreters(find_uv(workspace.root)) if options.python else ())
     run_wheel_tests(workspace, members, interpreter, lowest=options.lowest, pytest_options=rest)
 

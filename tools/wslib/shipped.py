@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from .environments import Environment
 from .errors import Fault
-from .processes import capture
+from .processes import Words, capture
 from .workspace import canonical_name
 
 __all__ = ("ShippedModule", "import_faults", "import_shipped")
@@ -44,7 +44,7 @@ class ShippedModule(TypedDict):
 
 def import_shipped(environment: Environment, name: str) -> dict[str, ShippedModule]:
     """Imports every module of a distribution, with warnings as errors."""
-    words = [environment.python, "-I", "-W", "error", "-c", _IMPORT_ALL, name]
+    words: Words = [environment.python, "-I", "-W", "error", "-c", _IMPORT_ALL, name]
     result = capture(words, cwd=environment.folder)
     if result.returncode:
         return {name: ShippedModule(file="", missing="", error=result.stderr.strip())}

@@ -14,12 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from .distributions import built_constraints
 from .environments import Environment
 from .errors import WorkspaceError
 from .floors import third_parties
-from .processes import run
+from .processes import Words, run
 from .pythons import Interpreter
 from .shipped import import_faults, import_shipped
 from .uvtool import Uv, find_uv
@@ -29,6 +30,8 @@ __all__ = ("WheelTest", "pytest_settings", "run_wheel_tests")
 
 _INSTALL_ADVICE = "read uv's message above: a bound in a manifest does not fit, or the package index did not answer."
 _TEST_ADVICE = "read the failures above; one that passes in .venv needs something that its package does not declare."
+
+_Setting: TypeAlias = str | float | list[str]
 
 # Where things lie in the workspace; and `strict` is what anyio's plugin does by itself, where older releases, and
 # distributions that are tested without anyio, do not know the setting.
@@ -153,8 +156,8 @@ class WheelTest:
         folder = self.environment.folder
         settings = folder / "pytest.ini"
         settings.write_text(pytest_settings(self._workspace, folder / ".pytest_cache"))
-        program = [self.environment.python, "-P", "-X", "dev", "-m", "pytest", "--quiet"]
-        where = ["-c", settings, "--rootdir", self._member.folder, self._member.tests]
+        program: Words = [self.environment.python, "-P", "-X", "dev", "-m", "pytest", "--quiet"]
+        where: Words = ["-c", settings, "--rootdir", self._member.folder, self._member.tests]
         run([*program, *where, *options], cwd=folder, advice=_TEST_ADVICE)
 
     def _installed(self) -> set[str]:
@@ -164,13 +167,11 @@ class WheelTest:
 
 def pytest_settings(workspace: Workspace, cache: Path) -> str:
     """Returns a ``pytest.ini`` with the root's settings, except those that are about the workspace."""
-    root: dict[str, object] = workspace.data.get("tool", {}).get("pytest", {}).get("ini_options", {})
+    root: dict[str, _Setting] = workspace.data.get("tool", {}).get("pytest", {}).get("ini_options", {})
     settings = {key: value for key, value in root.items() if key not in _OF_THE_WORKSPACE}
-    lines = [f"{key} = {_ini_value(value)}" for key, value in {**settings, "cache_dir": cache}.items()]
+    lines = [f"{key} = {_ini_value(value)}" for key, value in {**settings, "cache_dir": str(cache)}.items()]
     return "\n".join(["[pytest]", *lines, ""])
 
 
-def _ini_value(value: object) -> str:
-    if isinstance(value, list):
-        return "".join(f"\n    {item}" for item in value)
-    return str(value)
+def _ini_value(value: _Setting) -> str:
+    return "".join(f"\n    {item}" for item in value) if isinstance(value, list) else str(value)
