@@ -6,15 +6,24 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from .errors import WorkspaceError
 from .uvtool import Uv
+from .wheels import check_wheels
 from .workspace import Workspace, canonical_name
 
 __all__ = ("build", "built_constraints", "write_constraints")
 
 
 def build(workspace: Workspace, uv: Uv) -> list[Path]:
-    """Builds a source archive and a wheel of every member into ``dist/`` and returns the wheels."""
-    return _build_into(workspace.root / "dist", uv)
+    """Builds a source archive and a wheel of every member into ``dist/`` and returns the wheels.
+
+    Raises:
+        WorkspaceError: a wheel could not be built, or has something in it that it must not have.
+    """
+    wheels = _build_into(workspace.root / "dist", uv)
+    if faults := check_wheels(wheels):
+        raise WorkspaceError("\n".join(map(str, faults)), "correct the settings of the build backend in its manifest.")
+    return wheels
 
 
 def built_constraints(workspace: Workspace, uv: Uv) -> Path:
