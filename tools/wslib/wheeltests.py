@@ -150,7 +150,8 @@ class WheelTest:
                 "\n".join(["not all of its modules work.", *(f"  {fault}" for fault in faults)]),
                 "declare what is missing in its pyproject.toml, or do without the import.",
             )
-        print(f"ws: {self._member.name}: imported {len(modules)} modules", flush=True)
+        if modules:  # the meta-package has none
+            print(f"ws: {self._member.name}: imported {len(modules)} modules", flush=True)
 
     def _run_tests(self, options: Sequence[str]) -> None:
         folder = self.environment.folder
