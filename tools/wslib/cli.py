@@ -11,13 +11,16 @@ from pathlib import Path
 
 from . import distributions, documents, lockfile
 from .affected import Affected, affected_by, changed_paths
+from .bumping import bump
 from .checks import check
 from .environments import Environment, sync
 from .errors import WorkspaceError
 from .linters import test_folders
 from .processes import Words, run
 from .pythons import choose, current, find_interpreters
+from .release_check import release_check
 from .uvtool import find_uv
+from .versions import PARTS
 from .wheeltests import run_wheel_tests
 from .workspace import Workspace
 
@@ -81,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
     verb = add("lock", _lock, "bring uv.lock up to date with the manifests, without naming a registry in it")
     verb.add_argument("--upgrade", action="store_true", help="take the newest versions that the manifests allow")
+    verb = add(
+        "bump", _bump, "write a package's next version, and what follows from it in siblings, lock and changelog"
+    )
+    verb.add_argument("package", metavar="PACKAGE", help="a folder of packages/")
+    verb.add_argument("part", metavar="PART", help=", ".join(PARTS))
+    verb = add("release-check", _release_check, "say all that speaks against releasing the checked-out commit as a tag")
+    verb.add_argument("tag", metavar="TAG", help="PACKAGE/VERSION, like en-protocol/1.2.0; it need not exist yet")
     verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`, `udp`, `unix`")
     verb.add_argument("subject", help="what to measure: tcp")
     verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
@@ -182,6 +192,18 @@ def _build(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -
 def _lock(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
     changed = lockfile.lock(workspace, find_uv(workspace.root), upgrade=options.upgrade)
     print("uv.lock is new: commit it." if changed else "uv.lock was up to date.")
+
+
+def _bump(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    environment = _environment(workspace)  # towncrier is there
+    for line in bump(workspace, find_uv(workspace.root), environment, options.package, options.part):
+        print(line)
+
+
+def _release_check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    if faults := release_check(workspace, options.tag):
+        raise WorkspaceError("\n".join(map(str, faults)), "repair what it lists, then check again.")
+    print(f"{options.tag} can be released.")
 
 
 def _bench(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:

@@ -23,7 +23,7 @@ def check_versions(workspace: Workspace) -> list[Fault]:
     """Internal requirements: uv does not compare them inside a workspace, and users' installers do."""
     faults: list[Fault] = []
     for member in workspace.members.values():
-        for requirement in (*member.dependencies, *member.optional_dependencies):
+        for requirement in (*member.dependencies, *member.optional_dependencies, *member.test_dependencies):
             sibling = workspace.members.get(requirement.name)
             if sibling is None or sibling.version is None:
                 continue
