@@ -22,6 +22,7 @@ __all__ = ("CleanEnvironment", "Wheels", "build_wheels", "closure", "serving")
 
 ROOT = Path(__file__).parents[1]
 WORKSPACE = Workspace(ROOT)
+META = "easynetwork"
 ADVICE = "see the output of uv above"
 
 
@@ -59,6 +60,11 @@ class Wheels:
     constraints: Path
     uv: Uv
 
+    def everything(self, *extras: str) -> str:
+        """The meta-package as a requirement. The constraints leave it out: some tests install a stranger's of that name."""
+        [wheel] = self.constraints.parent.glob(f"{META}-*.whl")
+        return f"{META}[{','.join(extras)}] @ {wheel.as_uri()}"
+
     def install(self, folder: Path, *what: str | Path) -> CleanEnvironment:
         """Makes an environment in ``folder`` with these requirements, or folders to be built."""
         python = folder / "bin" / "python"
@@ -73,7 +79,7 @@ def build_wheels(folder: Path) -> Wheels:
     """Builds all distributions into ``folder``, once however often it is called."""
     uv = find_uv(ROOT)
     uv.run("build", "--quiet", "--wheel", "--no-sources", "--all-packages", "--out-dir", folder, advice=ADVICE)
-    write_constraints(folder / "constraints.txt", sorted(folder.glob("*.whl")))
+    write_constraints(folder / "constraints.txt", sorted(folder.glob("en_*.whl")))
     return Wheels(folder / "constraints.txt", uv)
 
 

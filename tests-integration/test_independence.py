@@ -8,13 +8,12 @@ import json
 from collections.abc import Callable
 
 import pytest
-from clean_environments import WORKSPACE, CleanEnvironment, Wheels, build_wheels, closure
+from clean_environments import META, WORKSPACE, CleanEnvironment, Wheels, build_wheels, closure
 
 from wslib.measuring import public_modules
 
 pytestmark = pytest.mark.timeout(300)  # builds the wheels, and asks the package index for what they need
 
-META = "easynetwork"
 SERVERS = ("en-servers-tcp", "en-servers-udp", "en-servers-unix")
 
 # Every module of these distributions is imported, and every file that they have installed is still there.
@@ -61,9 +60,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
 def without(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CleanEnvironment]:
     """Gives an environment in which everything was installed, and then one distribution uninstalled."""
     folder = tmp_path_factory.mktemp("independence")
-    extras = ",".join(WORKSPACE.members[META].extras)
     # What the extra `testing` brings is needed by a module of en-backend.
-    everything = wheels.install(folder / "everything", f"{META}[{extras}]", "en-backend[testing]")
+    everything = wheels.install(
+        folder / "everything", wheels.everything(*WORKSPACE.members[META].extras), "en-backend[testing]"
+    )
 
     @functools.cache
     def uninstall(name: str) -> CleanEnvironment:

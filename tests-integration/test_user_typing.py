@@ -28,7 +28,7 @@ COMBINATIONS = {
     "en-servers-unix": ("unix_servers",),
     "en-clients": ("clients",),
     "en-servers-tcp[trio]": ("tcp_server", "on_trio"),
-    "easynetwork[trio]": ("tcp_server", "udp_server", "unix_servers", "clients", "on_trio"),
+    "everything": ("tcp_server", "udp_server", "unix_servers", "clients", "on_trio"),
 }
 
 WRONG = {
@@ -106,7 +106,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=list(COMBINATIONS), scope="module")
 def project(request: pytest.FixtureRequest, wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> UsersProject:
     what: str = request.param
-    environment = wheels.install(tmp_path_factory.mktemp("environment"), what)
+    requirement = wheels.everything("trio") if what == "everything" else what
+    environment = wheels.install(tmp_path_factory.mktemp("environment"), requirement)
     return UsersProject(tmp_path_factory.mktemp("project"), environment, COMBINATIONS[what])
 
 
