@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,9 +22,8 @@ __all__ = ("CleanEnvironment", "Wheels", "build_wheels", "closure", "serving")
 
 ROOT = Path(__file__).parents[1]
 WORKSPACE = Workspace(ROOT)
+META = "easynetwork"
 ADVICE = "see the output of uv above"
-
-BUILT = ("en-protocol", "en-ancillary", "en-servers-tcp", "en-servers-udp", "en-servers-unix", "en-backend-trio")
 
 
 @dataclass
@@ -40,6 +40,14 @@ class CleanEnvironment:
         assert result.returncode == 0, result.stderr
         return result.stdout
 
+    def copy(self, folder: Path) -> CleanEnvironment:
+        """Makes the same environment once more in ``folder``."""
+        shutil.copytree(self.python.parents[1], folder, symlinks=True)
+        return CleanEnvironment(folder / "bin" / "python", self.uv)
+
+    def uninstall(self, name: str) -> None:
+        self.uv.run("pip", "uninstall", "--quiet", "--python", self.python, name, advice=ADVICE)
+
     def installed(self) -> set[str]:
         listing = self.uv.capture("pip", "list", "--format", "json", "--python", self.python).stdout
         return {package["name"] for package in json.loads(listing)}
@@ -52,6 +60,11 @@ class Wheels:
     constraints: Path
     uv: Uv
 
+    def everything(self, *extras: str) -> str:
+        """The meta-package as a requirement. The constraints leave it out: some tests install a stranger's of that name."""
+        [wheel] = self.constraints.parent.glob(f"{META}-*.whl")
+        return f"{META}[{','.join(extras)}] @ {wheel.as_uri()}"
+
     def install(self, folder: Path, *what: str | Path) -> CleanEnvironment:
         """Makes an environment in ``folder`` with these requirements, or folders to be built."""
         python = folder / "bin" / "python"
@@ -63,12 +76,10 @@ class Wheels:
 
 @functools.cache
 def build_wheels(folder: Path) -> Wheels:
-    """Builds what the tests install into ``folder``, once however often it is called."""
+    """Builds all distributions into ``folder``, once however often it is called."""
     uv = find_uv(ROOT)
-    for name in sorted(set[str]().union(*map(closure, BUILT))):
-        words = ("build", "--quiet", "--wheel", "--no-sources", "--package", name, "--out-dir", folder)
-        uv.run(*words, advice=ADVICE)
-    write_constraints(folder / "constraints.txt", sorted(folder.glob("*.whl")))
+    uv.run("build", "--quiet", "--wheel", "--no-sources", "--all-packages", "--out-dir", folder, advice=ADVICE)
+    write_constraints(folder / "constraints.txt", sorted(folder.glob("en_*.whl")))
     return Wheels(folder / "constraints.txt", uv)
 
 

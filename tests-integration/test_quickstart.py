@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from clean_environments import ROOT, WORKSPACE, closure
+from clean_environments import ADVICE, ROOT, WORKSPACE, closure
 from pages import DOCS, Page
+
+from wslib.uvtool import find_uv
 
 pytestmark = pytest.mark.timeout(300)  # builds the wheels, and asks the package index for what they need
 
@@ -94,7 +96,7 @@ def test_reader_of_the_quick_start_gets_a_udp_server_and_a_client(clone: Path) -
 
 def test_reader_of_installing_gets_one_transport_and_then_the_extras(clone: Path) -> None:
     terminal = Terminal(clone)
-    only, extras = INSTALLING.shell()
+    only, extras, *_ = INSTALLING.shell()
     terminal.type(only)
     environment = clone.parent / "only-tcp"
     assert _ours_in(environment) == closure("en-servers-tcp")
@@ -102,6 +104,36 @@ def test_reader_of_installing_gets_one_transport_and_then_the_extras(clone: Path
     terminal.type(extras)
 
     assert _ours_in(environment) == closure("en-servers-tcp") | {"en-backend-trio"}
+
+
+def test_reader_of_installing_gets_one_transport_then_trio_then_everything_without_a_network(clone: Path) -> None:
+    terminal = Terminal(clone)
+    _, _, collect, *steps = INSTALLING.shell()
+    terminal.type(collect)
+    (clone / "dist" / "constraints.txt").unlink()  # another machine has the wheelhouse and nothing else
+
+    found: list[set[str]] = []
+    for step in steps:
+        terminal.type(step)
+        found.append(_ours_in(clone.parent / "without-network"))
+
+    transport = closure("en-servers-tcp")
+    meta = {name for name in closure("easynetwork") if name.startswith("en-")}
+    assert found == [transport, transport | {"en-backend-trio"}, meta | {"en-backend-trio"}]
+
+
+@pytest.mark.parametrize("what", ["en-servers-tcp", "en-servers-tcp[trio]", "easynetwork[trio,uvloop,cbor,msgpack]"])
+def test_uv_installs_from_the_same_folder(what: str, clone: Path, tmp_path: Path) -> None:
+    if not (clone.parent / "wheelhouse").exists():
+        Terminal(clone).type(INSTALLING.shell()[2])
+    uv = find_uv(ROOT)
+    same_python = clone.parent / "with-network" / "bin" / "python"
+    uv.run("venv", "--quiet", "--python", same_python, tmp_path / "environment", advice=ADVICE)
+    options = ("--quiet", "--offline", "--no-index", "--find-links", clone.parent / "wheelhouse")
+
+    uv.run("pip", "install", *options, "--python", tmp_path / "environment", what, advice=ADVICE)
+
+    assert closure(what.partition("[")[0]) - {"easynetwork"} <= _ours_in(tmp_path / "environment")
 
 
 def test_errors_of_installing_are_those_that_one_sees(clone: Path) -> None:

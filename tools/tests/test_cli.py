@@ -12,6 +12,21 @@ from .fakes import fake_workspace
 
 TOOL = Path(__file__).parents[1] / "ws"
 
+VERBS = (
+    "sync",
+    "demo",
+    "test",
+    "affected",
+    "check",
+    "docs",
+    "build",
+    "figures",
+    "lock",
+    "bump",
+    "release-check",
+    "bench",
+)
+
 
 def test_entry_is_readable_for_old_pythons() -> None:
     ast.parse(TOOL.read_text(), feature_version=(3, 8))
@@ -22,10 +37,10 @@ def test_help_names_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str
         main(["--help"], tmp_path)
 
     text = capsys.readouterr().out
-    assert all(f"\n    {verb} " in text for verb in ("sync", "demo", "test", "check", "docs", "build", "lock", "bench"))
+    assert all(f"    {verb}" in text.splitlines() or f"\n    {verb} " in text for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", ["sync", "demo", "test", "check", "docs", "build", "lock", "bench"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself(tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_status:
         main([verb, "--help"], tmp_path)
@@ -62,3 +77,10 @@ def test_broken_manifest_is_a_failure_that_says_where(tmp_path: Path, capsys: py
 
     assert main(["sync"], tmp_path) == 1
     assert "en-lower/pyproject.toml is not valid TOML" in capsys.readouterr().err
+
+
+def test_affected_picks_and_so_no_package_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", "en-lower", "--affected", "main"], tmp_path) == 1
+    assert "leave out their names" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wslib.manifests import check_layout, check_licenses, check_manifests, check_versions
+from wslib.manifests import check_cycles, check_layout, check_licenses, check_manifests, check_versions
 
 from .fakes import LOWER, UPPER, fake_workspace, manifest_of
 
@@ -13,7 +13,7 @@ from .fakes import LOWER, UPPER, fake_workspace, manifest_of
 def test_workspace_in_order_has_no_faults(tmp_path: Path) -> None:
     workspace = fake_workspace(tmp_path)
 
-    for check in (check_versions, check_licenses, check_layout, check_manifests):
+    for check in (check_versions, check_cycles, check_licenses, check_layout, check_manifests):
         assert check(workspace) == []
 
 
@@ -33,6 +33,18 @@ def test_extras_are_internal_requirements_too(tmp_path: Path) -> None:
     [fault] = check_versions(fake_workspace(tmp_path, {"packages/en-upper/pyproject.toml": manifest}))
 
     assert "asks for en-lower>=0.9" in fault.what
+
+
+@pytest.mark.parametrize("old", ["dependencies = []", '"uvloop>=0.21"'])
+def test_distributions_that_need_each_other_are_found(tmp_path: Path, old: str) -> None:
+    """An extra closes a circle as well."""
+    new = old.replace("[]", '["en-upper>=1.2.0,<2"]').replace("uvloop>=0.21", "en-upper>=1.2.0,<2")
+    manifest = manifest_of("en-lower").replace(old, new)
+
+    (fault,) = check_cycles(fake_workspace(tmp_path, {"packages/en-lower/pyproject.toml": manifest}))
+
+    assert "needs itself" in fault.what
+    assert {"en-lower", "en-upper"} <= set(fault.what.split())
 
 
 def test_licence_that_drifted_is_found(tmp_path: Path) -> None:
@@ -73,6 +85,13 @@ def test_bare_module_in_a_namespace_is_found(tmp_path: Path) -> None:
     [fault] = check_layout(fake_workspace(tmp_path, {path: ""}))
 
     assert fault.where == path
+
+
+@pytest.mark.parametrize("name", ["tests/test_x.py", "loose.py", "easynetwork_extra/__init__.py"])
+def test_what_would_lie_beside_the_namespace_is_found(tmp_path: Path, name: str) -> None:
+    faults = check_layout(fake_workspace(tmp_path, {f"packages/en-lower/src/{name}": ""}))
+
+    assert f"packages/en-lower/src/{name.partition('/')[0]}" in [fault.where for fault in faults]
 
 
 def test_path_of_two_distributions_is_found(tmp_path: Path) -> None:

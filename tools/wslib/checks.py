@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import documents, linters, lockfile, manifests
+from . import documents, figures, linters, lockfile, manifests
 from .boundaries import check_boundaries
 from .environments import Environment, sync
 from .errors import Fault, WorkspaceError
+from .lazy import check_lazy_names
 from .pythons import current
 from .uvtool import find_uv
 from .workspace import Workspace
@@ -57,6 +58,8 @@ def _static_checks(workspace: Workspace) -> list[Check]:
         Check("manifests", lambda: manifests.check_manifests(workspace), "make the settings it names."),
         Check("versions", lambda: manifests.check_versions(workspace), "write the bounds it names into the manifest."),
         Check("licenses", lambda: manifests.check_licenses(workspace), "copy LICENSE from the root into the package."),
+        Check("cycles", lambda: manifests.check_cycles(workspace), "move what both need into a third distribution."),
+        Check("lazy names", lambda: check_lazy_names(workspace), "correct the row, or ship what it promises."),
         Check("layout", lambda: manifests.check_layout(workspace), "move, add or remove the file it names."),
         Check(
             "boundaries",
@@ -67,6 +70,11 @@ def _static_checks(workspace: Workspace) -> list[Check]:
             "lock",
             lambda: lockfile.check_lock(workspace, find_uv(workspace.root)),
             "run `./tools/ws lock` and commit uv.lock.",
+        ),
+        Check(
+            "figures",
+            lambda: figures.check_figures(workspace),
+            "run `./tools/ws figures` and commit docs/distributions.md.",
         ),
     ]
 

@@ -4,18 +4,26 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import distributions, documents, lockfile
+from .affected import INTEGRATION, Affected, affected_by, changed_paths
+from .bumping import bump
 from .checks import check
 from .environments import Environment, sync
 from .errors import WorkspaceError
+from .figures import write_figures
 from .linters import test_folders
-from .processes import run
+from .processes import Words, run
 from .pythons import choose, current, find_interpreters
+from .release_check import release_check
 from .uvtool import find_uv
+from .versions import PARTS
+from .wheel_integration import run_integration_with_wheels
+from .wheeltests import run_wheel_tests
 from .workspace import Workspace
 
 __all__ = ("main",)
@@ -59,13 +67,38 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--python", metavar="V", help=f"{python}; its environment is .venv-V")
     verb = add("demo", _demo, "show packets going over TCP and TLS, on asyncio and on uvloop")
     verb = add("test", _test, "run the tests: all, or those of some packages; what follows `--` goes to pytest")
-    verb.add_argument("packages", nargs="*", metavar="PACKAGE", help="a folder of packages/; none means everything")
+    verb.add_argument(
+        "packages",
+        nargs="*",
+        metavar="PACKAGE",
+        help="a folder of packages/, or tests-integration; none means everything",
+    )
     verb.add_argument("--python", metavar="V", help=python)
+    verb.add_argument(
+        "--affected", metavar="BASE", help="instead of PACKAGE: what the changes since a commit can break"
+    )
+    verb.add_argument(
+        "--wheel", action="store_true", help="test each wheel in an environment of its own, with only what it declares"
+    )
+    verb.add_argument(
+        "--lowest", action="store_true", help="the same, with the lowest versions that the manifests declare"
+    )
+    verb = add("affected", _affected, "say what the changes since a commit can break, and why")
+    verb.add_argument("base", metavar="BASE", help="a branch or a commit")
+    verb.add_argument("--json", action="store_true", help="one line for programs: packages, and other folders of tests")
     add("check", _check, "lint, types, boundaries, lock, versions: all of it, with all failures at the end")
     add("docs", _docs, "make the site in build/docs, and let no warning pass")
     add("build", _build, "build every distribution into dist/, and dist/constraints.txt to install them with")
+    add("figures", _figures, "measure every distribution, and write the table of docs/distributions.md")
     verb = add("lock", _lock, "bring uv.lock up to date with the manifests, without naming a registry in it")
     verb.add_argument("--upgrade", action="store_true", help="take the newest versions that the manifests allow")
+    verb = add(
+        "bump", _bump, "write a package's next version, and what follows from it in siblings, lock and changelog"
+    )
+    verb.add_argument("package", metavar="PACKAGE", help="a folder of packages/")
+    verb.add_argument("part", metavar="PART", help=", ".join(PARTS))
+    verb = add("release-check", _release_check, "say all that speaks against releasing the checked-out commit as a tag")
+    verb.add_argument("tag", metavar="TAG", help="PACKAGE/VERSION, like en-protocol/1.2.0; it need not exist yet")
     verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`, `udp`, `unix`")
     verb.add_argument("subject", help="what to measure: tcp")
     verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
@@ -89,16 +122,69 @@ def _demo(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
 
 
 def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
-    members = [workspace.find_member(name) for name in options.packages]
-    for member in members:
-        if member.tests not in test_folders(workspace):
-            raise WorkspaceError(f"{member.name} has no tests.", "name another package, or none to test everything.")
+    names = _picked(workspace, options)
+    if options.affected and not names:
+        print("ws: nothing is affected.")
+    elif options.wheel or options.lowest:
+        _test_wheels(workspace, options, names, rest)
+    else:
+        _test_sources(workspace, options, names, rest)
+
+
+def _picked(workspace: Workspace, options: argparse.Namespace) -> list[str]:
+    """Returns the names of what is to be tested, packages or other folders of tests; none means everything."""
+    names: list[str] = options.packages
+    if options.affected is None:
+        packages = [name for name in names if name != INTEGRATION]
+        if without := [name for name in packages if workspace.find_member(name).tests not in test_folders(workspace)]:
+            raise WorkspaceError(f"{without[0]} has no tests.", "name another package, or none to test everything.")
+        return names
+    if names:
+        raise WorkspaceError("--affected picks the packages by itself.", "leave out their names, or --affected.")
+    found = affected_by(workspace, changed_paths(workspace, options.affected))
+    _print_all(found)
+    return [affected.name for affected in found]
+
+
+def _print_all(found: Sequence[Affected]) -> None:
+    for affected in found:
+        print(f"ws: {affected}", flush=True)
+
+
+def _test_sources(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
+    members = workspace.members
+    picked = {members[name].tests if name in members else workspace.root / name for name in names}
+    folders = [folder for folder in test_folders(workspace) if folder in picked or not names]
     environment = _environment(workspace, options.python)
-    folders = [member.tests for member in members] or test_folders(workspace)
     print(f"ws: testing on Python {environment.version}", flush=True)
     advice = "read the failures above; run one of them alone with `./tools/ws test PACKAGE -- -k NAME`."
     # The development mode finds what is left open or never awaited.
-    run([environment.python, "-X", "dev", "-m", "pytest", *folders, *rest], cwd=workspace.root, advice=advice)
+    program: Words = [environment.python, "-X", "dev", "-m", "pytest"]
+    run([*program, *folders, *rest], cwd=workspace.root, advice=advice)
+
+
+def _test_wheels(workspace: Workspace, options: argparse.Namespace, names: list[str], rest: list[str]) -> None:
+    members = [member for member in workspace.members.values() if not names or member.name in names]
+    # Minutes of tests, so with the wheels only where somebody has asked for just that.
+    with_all = INTEGRATION in options.packages and not options.lowest
+    others = [name for name in names if name not in workspace.members]
+    if others and not with_all:
+        print(f"ws: not of one wheel, so left to `ws test` without --wheel: {', '.join(others)}", flush=True)
+    interpreter = choose(options.python, find_interpreters(find_uv(workspace.root)) if options.python else ())
+    if members:
+        run_wheel_tests(workspace, members, interpreter, lowest=options.lowest, pytest_options=rest)
+    if with_all:
+        run_integration_with_wheels(workspace, interpreter, pytest_options=rest)
+
+
+def _affected(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    found = affected_by(workspace, changed_paths(workspace, options.base))
+    if options.json:
+        names = [affected.name for affected in found]
+        packages = [name for name in names if name in workspace.members]
+        print(json.dumps({"packages": packages, "folders": [name for name in names if name not in packages]}))
+    else:
+        _print_all(found)
 
 
 def _check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
@@ -116,9 +202,26 @@ def _build(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -
     print("  uv pip install --constraints dist/constraints.txt NAME")
 
 
+def _figures(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    write_figures(workspace, current())
+    print("docs/distributions.md has new figures: look at them, then commit it.")
+
+
 def _lock(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
     changed = lockfile.lock(workspace, find_uv(workspace.root), upgrade=options.upgrade)
     print("uv.lock is new: commit it." if changed else "uv.lock was up to date.")
+
+
+def _bump(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    environment = _environment(workspace)  # towncrier is there
+    for line in bump(workspace, find_uv(workspace.root), environment, options.package, options.part):
+        print(line)
+
+
+def _release_check(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    if faults := release_check(workspace, options.tag):
+        raise WorkspaceError("\n".join(map(str, faults)), "repair what it lists, then check again.")
+    print(f"{options.tag} can be released.")
 
 
 def _bench(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:

@@ -12,7 +12,7 @@ from .pythons import Interpreter
 from .uvtool import Uv, find_uv
 from .workspace import Workspace, read_toml
 
-__all__ = ("Environment", "environment_stamp", "sync")
+__all__ = ("Environment", "environment_stamp", "install_locked", "sync")
 
 _LAYOUT = "1"  # to be raised when `_install` does something new: every environment is then made afresh
 _ADVICE = "read uv's message above; if the package index did not answer, run the same command again."
@@ -71,14 +71,20 @@ def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> En
 
 
 def _install(workspace: Workspace, uv: Uv, environment: Environment) -> None:
+    install_locked(uv, environment)
     target = ("--python", environment.python)
-    with tempfile.TemporaryDirectory(prefix="ws-sync-") as folder:
-        requirements = Path(folder, "requirements.txt")
-        requirements.write_text(_export(uv))
-        uv.run("pip", "sync", "--quiet", "--require-hashes", *target, requirements, advice=_ADVICE)
     members = [word for member in workspace.members.values() for word in ("--editable", member.folder)]
     # The build backend comes from the lock, too: no isolated build that would ask the index for another one.
     uv.run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, *members, advice=_ADVICE)
+
+
+def install_locked(uv: Uv, environment: Environment) -> None:
+    """Makes everything in the environment that is not ours exactly as locked, and takes out what is ours."""
+    with tempfile.TemporaryDirectory(prefix="ws-sync-") as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(_export(uv))
+        target = ("--python", environment.python)
+        uv.run("pip", "sync", "--quiet", "--require-hashes", *target, requirements, advice=_ADVICE)
 
 
 def _export(uv: Uv) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from .boundaries import NAMESPACE
 from .errors import Fault
+from .versions import bounds_of
 from .workspace import Member, Workspace
 
-__all__ = ("check_layout", "check_licenses", "check_manifests", "check_versions")
+__all__ = ("check_cycles", "check_layout", "check_licenses", "check_manifests", "check_versions")
 
 _NAMESPACES = (Path(NAMESPACE), Path(NAMESPACE, "backends"))
 """Shared by several distributions (PEP 420): an ``__init__.py`` in one of them would hide all others."""
@@ -21,15 +23,34 @@ def check_versions(workspace: Workspace) -> list[Fault]:
     """Internal requirements: uv does not compare them inside a workspace, and users' installers do."""
     faults: list[Fault] = []
     for member in workspace.members.values():
-        for requirement in (*member.dependencies, *member.optional_dependencies):
+        for requirement in (*member.dependencies, *member.optional_dependencies, *member.test_dependencies):
             sibling = workspace.members.get(requirement.name)
             if sibling is None or sibling.version is None:
                 continue
-            wanted = f">={sibling.version},<{int(sibling.version.partition('.')[0]) + 1}"
+            wanted = bounds_of(sibling.version)
             if requirement.bounds != wanted:
                 what = f"asks for {requirement.name}{requirement.bounds}; the sibling's version wants {wanted}"
                 faults.append(Fault(workspace.relative(member.manifest), what))
     return faults
+
+
+def check_cycles(workspace: Workspace) -> list[Fault]:
+    """Distributions that need each other, directly or not, are one distribution; extras count as well."""
+    needs = {
+        member.name: [
+            requirement.name
+            for requirement in (*member.dependencies, *member.optional_dependencies)
+            if requirement.name in workspace.members
+        ]
+        for member in workspace.members.values()
+    }
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as exc:
+        circle: list[str] = exc.args[1]
+        manifest = workspace.members[circle[0]].manifest
+        return [Fault(workspace.relative(manifest), f"needs itself: {' is needed by '.join(circle)}")]
+    return []
 
 
 def check_licenses(workspace: Workspace) -> list[Fault]:
@@ -45,7 +66,14 @@ def check_licenses(workspace: Workspace) -> list[Fault]:
 
 def check_layout(workspace: Workspace) -> list[Fault]:
     """Namespaces stay open, packages are typed, and no path belongs to two distributions."""
-    faults = [fault for member in workspace.members.values() for fault in _layout_faults(workspace, member)]
+    faults = [
+        Fault(workspace.relative(path), f"would lie at the root of the wheel, where only {NAMESPACE}/ may")
+        for member in workspace.members.values()
+        if member.src.exists()
+        for path in sorted(member.src.iterdir())
+        if path.name != NAMESPACE
+    ]
+    faults += [fault for member in workspace.members.values() for fault in _layout_faults(workspace, member)]
     owners: dict[Path, list[str]] = defaultdict(list)
     for member in workspace.members.values():
         for path in member.src.rglob("*"):

@@ -29,13 +29,17 @@ class Requirement(NamedTuple):
     """Canonical."""
     bounds: str
     """Without white space: ``>=1.0.0,<2``."""
+    extras: tuple[str, ...]
+    text: str
+    """As the manifest has it."""
 
     @classmethod
     def parse(cls, text: str) -> Requirement:
         match = _REQUIREMENT.match(text)
         if match is None:
             raise WorkspaceError(f"{text!r} is not a requirement.", "write it as `name>=floor,<cap`.")
-        return cls(canonical_name(match["name"]), match["bounds"].replace(" ", ""))
+        extras = tuple(canonical_name(extra) for extra in re.findall(r"[\w.-]+", match["extras"] or ""))
+        return cls(canonical_name(match["name"]), match["bounds"].replace(" ", ""), extras, text)
 
 
 class Member:
@@ -68,9 +72,15 @@ class Member:
         return _parse_all(self.project.get("dependencies", ()))
 
     @cached_property
+    def extras(self) -> dict[str, list[Requirement]]:
+        """What each extra brings."""
+        declared: dict[str, list[str]] = self.project.get("optional-dependencies", {})
+        return {canonical_name(name): _parse_all(texts) for name, texts in declared.items()}
+
+    @property
     def optional_dependencies(self) -> list[Requirement]:
-        """What an extra brings."""
-        return _parse_all(text for extra in self.project.get("optional-dependencies", {}).values() for text in extra)
+        """What the extras bring, all together."""
+        return [requirement for extra in self.extras.values() for requirement in extra]
 
     @cached_property
     def test_dependencies(self) -> list[Requirement]:

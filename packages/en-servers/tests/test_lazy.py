@@ -11,7 +11,7 @@ import pytest
 
 PREAMBLE = """
 import sys
-sys.path[:] = [p for p in sys.path if "en-servers-" not in p]  # editable installs of the transports
+sys.path[:] = [p for p in sys.path if "/packages/en-servers-" not in p]  # editable installs of the transports
 sys.path_hooks[:] = [h for h in sys.path_hooks if "editable" not in repr(h)]
 """
 

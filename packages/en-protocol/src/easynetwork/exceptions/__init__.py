@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 __all__ = (
@@ -22,6 +23,15 @@ __all__ = (
     "TypedAttributeLookupError",
     "UnsupportedOperation",
 )
+
+# Everything of ours comes by here. `easynetwork` is a namespace, which is in no file, unless somebody else has made a package of it.
+if getattr(sys.modules["easynetwork"], "__file__", None) is not None:
+    raise ImportError(
+        "this environment also has the old easynetwork, a single distribution that shares files with the one that is imported here:"
+        " uninstall it (pip uninstall easynetwork), and then install the en-* distributions again, because pip takes their files along",
+        name="easynetwork",
+        path=sys.modules["easynetwork"].__file__,
+    )
 
 
 class ClientClosedError(ConnectionError):

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every test runs on all event loops that have a backend: that of trio comes with the extra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from easynetwork.lowlevel.testing.event_loops import installed_event_loops
+
+LOOPS = installed_event_loops()
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return request.param  # type: ignore[no-any-return]  # what a request's parameter is
