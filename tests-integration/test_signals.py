@@ -173,8 +173,8 @@ def test_sigterm_does_what_it_always_did_when_the_server_has_ended(folder: Path)
 @pytest.mark.parametrize("end", ["thread.join()", "raise SystemExit(3)"])
 def test_server_in_a_thread_leaves_signals_to_the_main_thread(folder: Path, end: str) -> None:
     serve = f"""thread = NetworkServerThread(server, daemon=True)
-        thread.start()
         try:
+            thread.start()
             threading.Event().wait()
         except KeyboardInterrupt:
             {end}"""
