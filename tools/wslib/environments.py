@@ -12,7 +12,7 @@ from .pythons import Interpreter
 from .uvtool import Uv, find_uv
 from .workspace import Workspace, read_toml
 
-__all__ = ("Environment", "environment_stamp", "install_locked", "sync")
+__all__ = ("Environment", "empty_environment", "environment_stamp", "install_locked", "install_wheels", "sync")
 
 _LAYOUT = "1"  # to be raised when `_install` does something new: every environment is then made afresh
 _ADVICE = "read uv's message above; if the package index did not answer, run the same command again."
@@ -63,11 +63,23 @@ def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> En
     uv = find_uv(workspace.root)
     print(f"ws: syncing {environment.folder.name} (Python {interpreter.name})", flush=True)
     if environment.version != interpreter.name:
-        uv.run("venv", "--quiet", "--clear", "--python", interpreter.path, environment.folder, advice=_ADVICE)
+        empty_environment(uv, environment.folder, interpreter)
     environment.forget_stamp()  # an interrupted sync must not look finished
     _install(workspace, uv, environment)
     environment.write_stamp(stamp)
     return environment
+
+
+def empty_environment(uv: Uv, folder: Path, interpreter: Interpreter) -> Environment:
+    """Makes one in ``folder``, in place of what is there."""
+    uv.run("venv", "--quiet", "--clear", "--python", interpreter.path, folder, advice=_ADVICE)
+    return Environment(folder)
+
+
+def install_wheels(uv: Uv, environment: Environment, constraints: Path, *words: str | Path, advice: str) -> None:
+    """Adds what ``words`` name to the environment, ours as the wheels that ``constraints`` refer to. The rest of ``words`` are uv's options."""
+    options = ("--quiet", "--no-sources", "--constraints", constraints, "--python", environment.python)
+    uv.run("pip", "install", *options, *words, advice=advice)
 
 
 def _install(workspace: Workspace, uv: Uv, environment: Environment) -> None:

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from .environments import Environment
+from .environments import Environment, empty_environment, install_wheels
 from .errors import WorkspaceError
 from .processes import Completed, Words, capture
 from .pythons import Interpreter
@@ -75,9 +75,8 @@ class Measurement:
         Raises:
             WorkspaceError: it cannot be installed, imported or tested.
         """
-        environment = Environment(self._workspace.root / "build" / "figures" / member.name)
-        make = ("venv", "--quiet", "--clear", "--python", self._interpreter.path, environment.folder)
-        self._uv.run(*make, advice=_ADVICE)
+        folder = self._workspace.root / "build" / "figures" / member.name
+        environment = empty_environment(self._uv, folder, self._interpreter)
         self._install(environment, member.name)
         modules = public_modules(self._wheel(member.name)) or [
             module for name in brought for module in public_modules(self._wheel(name))
@@ -92,8 +91,7 @@ class Measurement:
         )
 
     def _install(self, environment: Environment, *what: str) -> None:
-        options = ("--quiet", "--no-sources", "--constraints", self._constraints, "--python", environment.python)
-        self._uv.run("pip", "install", *options, *what, advice=_ADVICE)
+        install_wheels(self._uv, environment, self._constraints, *what, advice=_ADVICE)
 
     def _wheel(self, name: str) -> Path:
         [wheel] = self._constraints.parent.glob(f"{name.replace('-', '_')}-*.whl")

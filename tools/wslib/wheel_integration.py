@@ -7,10 +7,11 @@ Everything that is not ours is what the lock says, as in ``.venv``: the newest a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from .affected import INTEGRATION
 from .distributions import built_constraints
-from .environments import Environment, install_locked
+from .environments import Environment, empty_environment, install_locked, install_wheels
 from .errors import Fault, WorkspaceError
 from .processes import Words, run
 from .pythons import Interpreter
@@ -35,9 +36,8 @@ def run_integration_with_wheels(
         WorkspaceError: the wheels could not be installed, a module is not theirs, or a test has failed.
     """
     folder = workspace.root / "build" / "alone" / f"{INTEGRATION}-{interpreter.name}"
-    environment = Environment(folder)
     print(f"ws: {INTEGRATION} with the wheels, in {workspace.relative(folder)}", flush=True)
-    _install(workspace, interpreter, environment)
+    environment = _installed(workspace, interpreter, folder)
     if faults := _import_everything(workspace, environment):
         raise WorkspaceError(
             "\n".join(["not all modules work.", *(f"  {fault}" for fault in faults)]),
@@ -48,16 +48,16 @@ def run_integration_with_wheels(
     run([*program, *pytest_options], cwd=workspace.root, advice=_TEST_ADVICE)
 
 
-def _install(workspace: Workspace, interpreter: Interpreter, environment: Environment) -> None:
+def _installed(workspace: Workspace, interpreter: Interpreter, folder: Path) -> Environment:
     uv = find_uv(workspace.root)
     constraints = built_constraints(workspace, uv)
-    target = ("--python", environment.python)
-    uv.run("venv", "--quiet", "--clear", "--python", interpreter.path, environment.folder, advice=_INSTALL_ADVICE)
+    environment = empty_environment(uv, folder, interpreter)
     install_locked(uv, environment)
     everything = f"{META}[{','.join(workspace.find_member(META).extras)}]"
-    options = ("--quiet", "--no-sources", "--constraints", constraints)
-    uv.run("pip", "install", *options, *target, everything, advice=_INSTALL_ADVICE)
-    uv.run("pip", "check", "--quiet", *target, advice="make the bounds in the manifests fit together.")
+    install_wheels(uv, environment, constraints, everything, advice=_INSTALL_ADVICE)
+    check = ("pip", "check", "--quiet", "--python", environment.python)
+    uv.run(*check, advice="make the bounds in the manifests fit together.")
+    return environment
 
 
 def _import_everything(workspace: Workspace, environment: Environment) -> list[Fault]:

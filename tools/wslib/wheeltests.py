@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .distributions import built_constraints
-from .environments import Environment
+from .environments import Environment, empty_environment, install_wheels
 from .errors import WorkspaceError
 from .floors import third_parties
 from .processes import Words, run
@@ -107,8 +107,7 @@ class WheelTest:
         """
         member, folder = self._member, self.environment.folder
         print(f"ws: {member.name} alone, in {self._workspace.relative(folder)}", flush=True)
-        make = ("venv", "--quiet", "--clear", "--python", self._interpreter.path, folder)
-        self._uv.run(*make, advice=_INSTALL_ADVICE)
+        empty_environment(self._uv, folder, self._interpreter)
 
         wanted = list(member.dependencies)
         self._install(member.name, wanted)
@@ -136,12 +135,12 @@ class WheelTest:
             requirements: what it, with them, declares: to be taken in its lowest versions.
             options: further ones for uv.
         """
-        target = ("--python", self.environment.python)
-        words: list[str | Path] = ["--no-sources", "--constraints", self._constraints, *target, *options, what]
+        words = [*options, what]
         if self._lowest:
             words += ["--resolution", "lowest-direct", *third_parties(self._workspace, requirements)]
-        self._uv.run("pip", "install", "--quiet", *words, advice=_INSTALL_ADVICE)
-        self._uv.run("pip", "check", "--quiet", *target, advice="make the bounds in the manifests fit together.")
+        install_wheels(self._uv, self.environment, self._constraints, *words, advice=_INSTALL_ADVICE)
+        check = ("pip", "check", "--quiet", "--python", self.environment.python)
+        self._uv.run(*check, advice="make the bounds in the manifests fit together.")
 
     def _import_everything(self, optional: set[str] | tuple[()]) -> None:
         modules = import_shipped(self.environment, self._member.name)
