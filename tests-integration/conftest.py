@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
-import os
 import shutil
 import ssl
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 import trustme
+from attacks.cases import Case
+from census import Census
 from loops import LOOPS
 from server_kinds import KINDS, Kind
 from stream_peers import Transport
@@ -28,6 +30,23 @@ from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 hypothesis.settings.load_profile("default")
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the long attacks, unless somebody asks for attacks."""
+    if "attack" in config.option.markexpr:
+        return
+    long = [item for item in items if (case := Case.of(item)) is not None and case.tier == "R"]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(autouse=True)
+def _attack_is_reported(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """For the table that ``ws test --attack`` makes."""
+    if case := Case.of(request.node):
+        record_property("case", json.dumps(asdict(case)))
 
 
 @pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
@@ -49,31 +68,13 @@ def _old_objects_are_not_collected_again() -> Iterator[None]:
     gc.unfreeze()
 
 
-def _open_descriptors() -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
-        except FileNotFoundError:
-            continue  # the one that listdir() itself had open
-    return found
-
-
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind() -> Iterator[None]:
-    """Descriptors and threads are the same after a test as before; tasks are, because anyio's runner cancels and reports strays."""
-    if not os.path.isdir("/proc/self/fd"):
-        yield
-        return
-    threads = set(threading.enumerate())
-    descriptors = _open_descriptors()
+def nothing_is_left_behind() -> Iterator[None]:
+    """Tasks are not looked at here, because anyio's runner cancels and reports strays."""
+    census = Census()
     yield
     gc.collect()
-    left = {thread for thread in set(threading.enumerate()) - threads if not thread.daemon}
-    for thread in left:
-        thread.join(5)  # workers that were told to end need a moment for it
-    assert {thread for thread in left if thread.is_alive()} == set()
-    assert _open_descriptors() - descriptors == set()
+    assert census.left_behind() == []
 
 
 @pytest.fixture(autouse=True, scope="session")

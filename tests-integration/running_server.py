@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that runs while a block does."""
+"""A server that runs while a block does, and what a test waits for meanwhile."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from easynetwork.servers.abc import AbstractAsyncNetworkServer
@@ -30,3 +31,10 @@ async def running(server: AbstractAsyncNetworkServer) -> AsyncGenerator[TaskGrou
         finally:
             with anyio.CancelScope(shield=True):
                 await server.shutdown()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Lets the others run until it is so, where nobody tells that it is."""
+    with anyio.fail_after(10):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

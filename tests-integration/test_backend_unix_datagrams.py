@@ -117,7 +117,8 @@ async def test_a_peer_that_takes_nothing_costs_nothing_and_is_given_up(
 ) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
-    endpoint = SocketDatagramEndpoint(backend, ours, send_timeout=0.1)
+    endpoint = SocketDatagramEndpoint(backend, ours)
+    endpoint.send_timeout = 0.1
     cpu = time.process_time()
 
     with pytest.raises(OSError, match=r"taken nothing for 0\.1 seconds") as caught:

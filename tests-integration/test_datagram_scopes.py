@@ -11,14 +11,14 @@ import contextlib
 import contextvars
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
 from datagram_peers import SocketPeer, udp_peer, unix_peer
-from running_server import running
+from running_server import running, until
 from scopes import Cut, OpenGroup, OpenScope, each_scope, each_task_group
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskInfo
@@ -64,13 +64,6 @@ class Transport:
 @pytest.fixture(params=["udp", "unix"])
 def transport(request: pytest.FixtureRequest, folder: Path) -> Transport:
     return Transport(request.param, folder)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Lets the others run until it is so."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
 
 
 def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -24,6 +24,7 @@ from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
+from easynetwork.servers.options import ServerLimits
 
 PAGE = Page("howto/udp-servers.md")
 ON_PAGE = PAGE.run()
@@ -291,7 +292,7 @@ async def test_more_pending_datagrams_than_allowed_are_dropped_the_newest_first(
             await client.send_packet(seat)
 
     released = anyio.Event()
-    async with serving(Slow(), max_pending_datagrams=2) as (_, peer):
+    async with serving(Slow(), limits=ServerLimits(max_pending_datagrams=2)) as (_, peer):
         peer.send("A1", "A2", "A3", "A4")
         assert await peer.hears_nothing()
         released.set()
@@ -303,13 +304,13 @@ async def test_more_pending_datagrams_than_allowed_are_dropped_the_newest_first(
 
 @in_event_loop
 async def test_peers_that_wait_at_a_yield_take_places_until_their_time_is_up() -> None:
-    async with serving(ON_PAGE["ReservingDesk"]("A4"), max_peers=1) as (server, peer):
+    async with serving(ON_PAGE["ReservingDesk"]("A4"), limits=ServerLimits(max_peers=1)) as (server, peer):
         with udp_peer(server) as other:
             assert await peer.ask("A4") == "A4: yes or no?"
             other.send("C1")
             assert await other.hears_nothing()
 
-    async with serving(in_a_hurry("ReservingDesk")("A4"), max_peers=1) as (server, peer):
+    async with serving(in_a_hurry("ReservingDesk")("A4"), limits=ServerLimits(max_peers=1)) as (server, peer):
         with udp_peer(server) as other:
             assert await peer.ask("A4") == "A4: yes or no?"
             assert await peer.receive() == "A4 is free again"

@@ -29,6 +29,7 @@ from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, UNIXClientAttribute
+from easynetwork.servers.options import ServerLimits
 
 PAGE = Page("howto/unix-datagram-servers.md")
 ON_PAGE = PAGE.run()
@@ -491,7 +492,7 @@ async def test_datagrams_beyond_the_bounds_are_dropped_and_counted(
             await client.send_packet(title)
 
     released = anyio.Event()
-    async with serving(path, Slow(), max_pending_datagrams=1, max_peers=1) as (server, peer):
+    async with serving(path, Slow(), limits=ServerLimits(max_pending_datagrams=1, max_peers=1)) as (server, peer):
         peer.send("1", "2", "3")
         with unix_peer(server) as other:
             other.send("4")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import re
 import signal
@@ -33,7 +32,6 @@ from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import CBORSerializer, JSONSerializer, PickleSerializer, StringLineSerializer
 from easynetwork.serializers.wrapper import ZlibCompressorSerializer
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
-from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
 from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
 from easynetwork.servers.handlers import (
     AsyncDatagramClient,
@@ -41,6 +39,7 @@ from easynetwork.servers.handlers import (
     AsyncStreamClient,
     AsyncStreamRequestHandler,
 )
+from easynetwork.servers.options import ServerLimits, ServerTimeouts
 from easynetwork.warnings import EasyNetworkWarning
 
 PAGE = Page("migration.md")
@@ -136,12 +135,21 @@ def test_compressed_packets_have_limits_that_can_be_raised() -> None:
 
 
 @in_event_loop
-@pytest.mark.parametrize("kind", [AsyncUDPNetworkServer, AsyncUnixDatagramServer])
-async def test_limits_of_datagram_servers_are_options(kind: Any) -> None:
-    parameters = inspect.signature(kind).parameters
+async def test_limits_of_servers_are_those_of_the_table_and_can_be_changed() -> None:
+    rows = dict(re.findall(r"^\| ((?:connections|datagram|descriptors)[^|]*) \| ([\d,]+)", TEXT, re.MULTILINE))
+    limits = ServerLimits()
 
-    assert [parameters[name].default for name in ("max_pending_datagrams", "max_peers")] == [128, 10_000]
-    assert isinstance(CODE["burst_server"](DatagramEcho()), AsyncUDPNetworkServer)
+    assert [int(value.replace(",", "")) for value in rows.values()] == [
+        limits.max_connections,
+        limits.max_connections_per_address,
+        limits.max_pending_datagrams,
+        limits.max_peers,
+        limits.max_descriptors,
+        limits.max_pending_descriptors,
+    ]
+    assert limits.max_pending_bytes == 1 << 20
+    server: AsyncUDPNetworkServer[str, str] = CODE["burst_server"](DatagramEcho())
+    assert server.limits == ServerLimits(max_pending_datagrams=1000, max_peers=50_000)
 
 
 def test_shared_values_are_refused_unless_they_are_wanted() -> None:
@@ -226,8 +234,8 @@ async def test_a_send_that_was_cut_aborts_the_connection() -> None:
 
 
 def test_a_datagram_peer_that_does_not_read_is_given_up_in_the_stated_time() -> None:
-    assert SEND_TIMEOUT == 5
-    assert "raise `OSError` after 5 seconds" in TEXT
+    assert (ServerTimeouts().send_stall, SEND_TIMEOUT) == (30, 5)
+    assert "raise `OSError` after 30 seconds on a server, 5 on a client" in TEXT
 
 
 @in_event_loop

@@ -8,6 +8,7 @@ import functools
 import gc
 import logging
 import ssl
+import weakref
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ from loops import on_asyncio, on_trio
 from running_server import running, start
 from server_kinds import Client, Echo, Kind
 
-from easynetwork.exceptions import BusyResourceError, ClientClosedError, ServerAlreadyRunning, ServerClosedError
+from easynetwork.exceptions import (
+    BaseProtocolParseError,
+    BusyResourceError,
+    ClientClosedError,
+    ServerAlreadyRunning,
+    ServerClosedError,
+)
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.socket import IPv4SocketAddress, SocketProxy, UnixSocketAddress
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
@@ -344,6 +351,32 @@ async def test_a_handler_that_cancels_its_own_task_does_not_stop_the_server(
     assert trouble(caplog) == []
 
 
+async def test_a_bad_packet_is_gone_when_its_handler_is_done_with_it(kind: Kind) -> None:
+    """At once, and not when the collector of reference cycles comes by: its error may have what some kilobytes have inflated to."""
+    errors: list[weakref.ref[BaseProtocolParseError]] = []
+
+    class Patient(Echo):
+        async def handle(self, client: Client) -> AsyncGenerator[None, str]:
+            try:
+                request = yield
+            except BaseProtocolParseError as exc:
+                errors.append(weakref.ref(exc))
+                request = "bad"
+            await client.send_packet(request)
+
+    collects = gc.isenabled()
+    server = kind.server(Patient())
+    async with running(server):
+        with kind.peer(server) as peer:
+            gc.disable()
+            try:
+                assert [await peer.ask(text) for text in ("\xe9", "\xe9", "x")] == ["bad", "bad", "x"]
+                assert [error() for error in errors] == [None, None]
+            finally:
+                if collects:
+                    gc.enable()
+
+
 # the log
 
 
@@ -382,8 +415,8 @@ async def test_connections_are_logged_and_may_be_quiet(tmp_path: Path, caplog: p
         async with running(server):
             with kind.peer(server) as peer:
                 await peer.ask("x")
-        logged = {(r.levelname, r.getMessage()) for r in caplog.records}
-        assert {(level, "Accepted new connection (address = <unnamed>)"), (level, "<unnamed> disconnected")} <= logged
+        logged = {(r.levelname, r.getMessage().partition(" (")[0]) for r in caplog.records}
+        assert {(level, "Accepted new connection"), (level, "<unnamed> disconnected")} <= logged
 
 
 @pytest.mark.parametrize("error", [LookupError(), ExceptionGroup("more", [LookupError(), ValueError()])])
@@ -457,12 +490,11 @@ COMMON_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"request_handler": object()}, TypeError, "request_handler"),
     ({"backend": 5}, TypeError, "backend"),
     ({"backend": "twisted"}, ValueError, "twisted"),
+    ({"limits": 5}, TypeError, "limits"),
+    ({"timeouts": 5}, TypeError, "timeouts"),
 ]
 DATAGRAM_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"protocol": StreamProtocol(JSONSerializer())}, TypeError, "protocol"),
-    ({"max_pending_datagrams": 0}, ValueError, "max_pending_datagrams"),
-    ({"max_pending_datagrams": 1.5}, TypeError, "max_pending_datagrams"),
-    ({"max_peers": 0}, ValueError, "max_peers"),
 ]
 INET_FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"host": 5}, TypeError, "host"),

@@ -27,6 +27,7 @@ import uvloop
 from easynetwork.protocol import StreamProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+from easynetwork.servers.options import ServerTimeouts
 from easynetwork.servers.standalone_unix_stream import StandaloneUnixStreamServer
 from easynetwork.servers.threads_helper import NetworkServerThread
 
@@ -34,6 +35,10 @@ from easynetwork.servers.threads_helper import NetworkServerThread
 class Echo(AsyncStreamRequestHandler[str, str]):
     async def handle(self, client: AsyncStreamClient[str]) -> AsyncGenerator[None, str]:
         request = yield
+        if request.startswith("wait"):
+            print(request, file=sys.stderr, flush=True)
+            await client.backend().sleep(0.3 if "moment" in request else 1000)
+            request = "waited"
         await client.send_packet(request)
         if request == "work":
             await client.backend().run_in_thread(threading.Event().wait)
@@ -59,14 +64,18 @@ _OPTIONS = {
 }
 
 each_loop = pytest.mark.parametrize("loop", list(LOOPS))
-each_signal = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+each_signal = pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
 
 Running = tuple["subprocess.Popen[str]", socket.socket]
 
 
 def program(folder: Path, loop: str, serve: str) -> str:
     path = repr(str(folder / "server.sock"))
-    return PROGRAM.replace("{path!r}", path).replace("{loop}", _OPTIONS[loop]).replace("{serve}", serve)
+    name, _, is_draining = loop.partition(", ")
+    options = _OPTIONS[name] + (", timeouts=ServerTimeouts(drain=60)" if is_draining else "")
+    return PROGRAM.replace("{path!r}", path).replace("{loop}", options).replace("{serve}", serve)
 
 
 @contextmanager
@@ -85,6 +94,12 @@ def running(
         yield process, sock
 
 
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Reads what the program says, up to a line that begins so."""
+    assert process.stderr is not None
+    next(line for line in iter(process.stderr.readline, "") if line.startswith(words))
+
+
 def end_of(process: subprocess.Popen[str]) -> list[str]:
     """What the program still says."""
     assert process.stderr is not None
@@ -93,6 +108,7 @@ def end_of(process: subprocess.Popen[str]) -> list[str]:
     return said
 
 
+@pytest.mark.attack(row=24, tier="F")
 @each_signal
 @each_loop
 def test_signal_ends_the_program_in_order(folder: Path, loop: str, number: int, status: int) -> None:
@@ -152,12 +168,37 @@ def test_handler_of_the_program_for_sigterm_stays(folder: Path) -> None:
 def test_second_sigterm_ends_a_program_whose_handler_goes_on(folder: Path, loop: str) -> None:
     with running(folder, loop, request=b"work") as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        next(line for line in lines if line.startswith("Server loop break"))
+        read_until(process, "Server loop break")
         process.send_signal(signal.SIGTERM)
         process.wait(10)
     assert process.returncode == -signal.SIGTERM
+
+
+@each_loop
+def test_sigterm_lets_requests_finish_where_there_is_time_for_that(folder: Path, loop: str) -> None:
+    with running(folder, f"{loop}, draining") as (process, sock):
+        sock.sendall(b"wait a moment\n")
+        read_until(process, "wait a moment")
+        process.send_signal(signal.SIGTERM)
+        assert sock.recv(100) == b"waited\n"
+        assert sock.recv(100) == b""
+        said = end_of(process)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [line for line in said if line.endswith(" disconnected (draining)")]
+    assert not (folder / "server.sock").exists()
+
+
+@each_loop
+def test_second_sigterm_cancels_those_who_take_their_time(folder: Path, loop: str) -> None:
+    with running(folder, f"{loop}, draining") as (process, sock):
+        sock.sendall(b"wait for ever\n")
+        read_until(process, "wait for ever")
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "Draining")
+        process.send_signal(signal.SIGTERM)
+        said = end_of(process)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [line for line in said if line.endswith(" disconnected (cancelled)")]
 
 
 def test_sigterm_does_what_it_always_did_when_the_server_has_ended(folder: Path) -> None:

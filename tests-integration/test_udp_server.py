@@ -23,6 +23,7 @@ from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers import AsyncUDPNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
+from easynetwork.servers.options import ServerLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -197,7 +198,7 @@ async def test_datagrams_that_found_no_room_are_counted_in_the_log(caplog: pytes
             await released.wait()
             await client.send_packet(request)
 
-    async with serving("127.0.0.1", Slow(), max_pending_datagrams=2) as server:
+    async with serving("127.0.0.1", Slow(), limits=ServerLimits(max_pending_datagrams=2)) as server:
         with udp_peer(server) as peer:
             peer.send(*"123456")
             assert await peer.hears_nothing()

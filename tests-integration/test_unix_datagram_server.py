@@ -23,6 +23,7 @@ from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvPa
 from easynetwork.lowlevel.socket import SocketAncillary, UnixSocketAddress
 from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, UNIXClientAttribute
+from easynetwork.servers.options import ServerLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -249,7 +250,10 @@ async def test_descriptors_that_found_no_room_are_closed(path: Path) -> None:
             await released.wait()
             await client.send_packet(Response("that was the first"))
 
-    async with serving(path, Slow(), receive_ancillary_data=True, max_pending_datagrams=1) as (_, peer):
+    async with serving(path, Slow(), receive_ancillary_data=True, limits=ServerLimits(max_pending_datagrams=1)) as (
+        _,
+        peer,
+    ):
         with Pipe() as pipe:
             peer.send("first")
             await busy.wait()

@@ -24,6 +24,7 @@ VERBS = (
     "lock",
     "bump",
     "release-check",
+    "fuzz",
     "bench",
 )
 
@@ -84,3 +85,37 @@ def test_affected_picks_and_so_no_package_is_named(tmp_path: Path, capsys: pytes
 
     assert main(["test", "en-lower", "--affected", "main"], tmp_path) == 1
     assert "leave out their names" in capsys.readouterr().err
+
+
+def test_reproducing_needs_the_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["fuzz", "--reproduce", "file"], tmp_path) == 1
+    assert "the one TARGET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("others", [["en-upper"], ["--wheel"], ["--lowest"], ["--affected", "main"]])
+def test_attacks_are_picked_by_themselves(
+    tmp_path: Path, others: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", *others, "--attack"], tmp_path) == 1
+    assert "--attack picks the tests by itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("others", [["--write"], ["--minutes", "1"]])
+def test_options_of_attacks_are_for_attacks(
+    tmp_path: Path, others: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", *others], tmp_path) == 1
+    assert "mean nothing without --attack" in capsys.readouterr().err
+
+
+def test_row_that_is_none_is_a_failure_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_workspace(tmp_path)
+
+    assert main(["test", "--attack", "slow-reader"], tmp_path) == 1
+    assert "'slow-reader' is no row" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wslib.environments import Environment, environment_stamp
+from wslib.environments import Environment, environment_stamp, sync_group
 from wslib.errors import WorkspaceError
 from wslib.pythons import Interpreter
 
@@ -41,6 +41,11 @@ def test_settings_of_other_tools_do_not_change_the_stamp(tmp_path: Path) -> None
 def test_missing_lock_is_an_error_with_advice(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"uv\.lock is missing(.|\n)*git checkout"):
         environment_stamp(fake_workspace(tmp_path), PYTHON)
+
+
+def test_group_that_nobody_declares_has_no_environment(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="no dependency group 'fuzz'"):
+        sync_group(fake_workspace(tmp_path, LOCK), PYTHON, "fuzz")
 
 
 def test_environment_without_an_interpreter_has_no_version(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from wslib.closures import Closure
-from wslib.errors import WorkspaceError
-from wslib.figures import BEGIN, END, check_figures, table
+from wslib.figures import TABLE, check_figures, table
 from wslib.measuring import Measured
 from wslib.workspace import Workspace
 
@@ -28,7 +27,7 @@ def workspace_with(root: Path, table_text: str) -> Workspace:
         root,
         {
             "uv.lock": LOCK,
-            "docs/distributions.md": f"# Page\n{BEGIN}\n{table_text}\nMeasured.\n{END}Prose | with a bar\n",
+            "docs/distributions.md": f"# Page\n{TABLE.begin}\n{table_text}\nMeasured.\n{TABLE.end}Prose | with a bar\n",
         },
     )
 
@@ -67,10 +66,3 @@ def test_row_without_a_distribution_is_a_fault(tmp_path: Path) -> None:
     [fault] = check_figures(workspace_with(tmp_path, table({**ROWS, "en-gone": ROWS["en-lower"]})))
 
     assert fault.what == "`en-gone` is no distribution"
-
-
-def test_page_without_a_place_for_the_table_is_a_failure(tmp_path: Path) -> None:
-    workspace = fake_workspace(tmp_path, {"uv.lock": LOCK, "docs/distributions.md": BEGIN})
-
-    with pytest.raises(WorkspaceError, match="no place for the table"):
-        check_figures(workspace)

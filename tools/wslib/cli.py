@@ -9,13 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import distributions, documents, lockfile
+from . import attacks, distributions, documents, lockfile
 from .affected import INTEGRATION, Affected, affected_by, changed_paths
 from .bumping import bump
 from .checks import check
-from .environments import Environment, sync
+from .environments import Environment, sync, sync_group
 from .errors import WorkspaceError
 from .figures import write_figures
+from .fuzzing import GROUP as FUZZ_GROUP
+from .fuzzing import Budget, Fuzzer, fuzz
 from .linters import test_folders
 from .processes import Words, run
 from .pythons import choose, current, find_interpreters
@@ -83,6 +85,16 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--lowest", action="store_true", help="the same, with the lowest versions that the manifests declare"
     )
+    verb.add_argument(
+        "--attack",
+        nargs="*",
+        metavar="ROW",
+        help="instead of PACKAGE: attack servers, also for long, and print a table of figures; some rows of it, or all",
+    )
+    verb.add_argument(
+        "--minutes", type=float, metavar="M", help=f"with --attack: how long row {attacks.SOAK} goes on (10)"
+    )
+    verb.add_argument("--write", action="store_true", help=f"with --attack: write the table into {attacks.TABLE.page}")
     verb = add("affected", _affected, "say what the changes since a commit can break, and why")
     verb.add_argument("base", metavar="BASE", help="a branch or a commit")
     verb.add_argument("--json", action="store_true", help="one line for programs: packages, and other folders of tests")
@@ -99,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("part", metavar="PART", help=", ".join(PARTS))
     verb = add("release-check", _release_check, "say all that speaks against releasing the checked-out commit as a tag")
     verb.add_argument("tag", metavar="TAG", help="PACKAGE/VERSION, like en-protocol/1.2.0; it need not exist yet")
+    verb = add("fuzz", _fuzz, "throw mutated bytes at every deserializer, and at what reads control messages")
+    verb.add_argument("targets", nargs="*", metavar="TARGET", help="one of tools/fuzz; none means all of them")
+    bounds = verb.add_mutually_exclusive_group()
+    bounds.add_argument("--seconds", type=int, default=60, metavar="S", help="for all targets together (60)")
+    bounds.add_argument("--executions", type=int, metavar="N", help="instead: of all targets together")
+    bounds.add_argument("--reproduce", type=Path, metavar="FILE", help="instead: read one input again")
     verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`, `udp`, `unix`")
     verb.add_argument("subject", help="what to measure: tcp")
     verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
@@ -122,6 +140,11 @@ def _demo(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
 
 
 def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    if options.attack is not None:
+        _test_attacks(workspace, options, rest)
+        return
+    if options.minutes is not None or options.write:
+        raise WorkspaceError("--minutes and --write mean nothing without --attack.", "add it, or leave them out.")
     names = _picked(workspace, options)
     if options.affected and not names:
         print("ws: nothing is affected.")
@@ -144,6 +167,18 @@ def _picked(workspace: Workspace, options: argparse.Namespace) -> list[str]:
     found = affected_by(workspace, changed_paths(workspace, options.affected))
     _print_all(found)
     return [affected.name for affected in found]
+
+
+def _test_attacks(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    if options.packages or options.affected or options.wheel or options.lowest:
+        raise WorkspaceError(
+            "--attack picks the tests by itself, and takes them from the sources.",
+            "leave out the names of packages, --affected, --wheel and --lowest.",
+        )
+    plan = attacks.Plan.of(options.attack, options.minutes, options.write, rest)
+    environment = _environment(workspace, options.python)
+    print(f"ws: attacking on Python {environment.version}", flush=True)
+    attacks.run_attacks(workspace, environment, plan)
 
 
 def _print_all(found: Sequence[Affected]) -> None:
@@ -229,3 +264,14 @@ def _bench(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -
     program = [python, workspace.root / "tools" / "bench"]
     advice = "read the error above, and `./tools/ws bench tcp --help`."
     run([*program, options.subject, *options.arguments, *rest], cwd=workspace.root, advice=advice)
+
+
+def _fuzz(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
+    if options.reproduce is not None and len(options.targets) != 1:
+        raise WorkspaceError("--reproduce needs the one TARGET that the file is for.", "name it.")
+    fuzzer = Fuzzer(workspace, sync_group(workspace, current(), FUZZ_GROUP).python)
+    if options.reproduce is not None:
+        fuzzer.reproduce(options.targets[0], options.reproduce)
+    else:
+        seconds = options.seconds if options.executions is None else None
+        fuzz(fuzzer, fuzzer.choose(options.targets), Budget(seconds, options.executions))

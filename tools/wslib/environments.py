@@ -5,21 +5,33 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .errors import WorkspaceError
 from .pythons import Interpreter
 from .uvtool import Uv, find_uv
-from .workspace import Workspace, read_toml
+from .workspace import Member, Workspace, read_toml
 
-__all__ = ("Environment", "empty_environment", "environment_stamp", "install_locked", "install_wheels", "sync")
+__all__ = (
+    "Environment",
+    "empty_environment",
+    "environment_stamp",
+    "install_locked",
+    "install_wheels",
+    "sync",
+    "sync_group",
+)
 
-_LAYOUT = "1"  # to be raised when `_install` does something new: every environment is then made afresh
+_LAYOUT = "1"  # to be raised when `_bring_up_to_date` does something new: every environment is then made afresh
 _ADVICE = "read uv's message above; if the package index did not answer, run the same command again."
+
+# `uv export` knows these words. What has an environment of its own is not for every machine.
+_EVERYTHING = ("--all-packages", "--all-extras", "--all-groups", "--no-group", "fuzz")
 
 
 class Environment:
-    """A folder of the root: ``.venv`` for the interpreter that runs the tool, ``.venv-3.13`` for another one."""
+    """A folder: ``.venv`` in the root for the interpreter that runs the tool, ``.venv-3.13`` for another one, and more in ``build/``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,15 +69,41 @@ class Environment:
 def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> Environment:
     """Makes the environment for ``interpreter`` what the lock says. Costs nothing if it is that already."""
     environment = Environment(workspace.root / (".venv" if default else f".venv-{interpreter.name}"))
+    return _bring_up_to_date(workspace, interpreter, environment, workspace.members.values(), _EVERYTHING)
+
+
+def sync_group(workspace: Workspace, interpreter: Interpreter, group: str) -> Environment:
+    """Makes ``build/GROUP/environment`` what one dependency group of the root names, and nothing else.
+
+    Raises:
+        WorkspaceError: there is no such group, or it cannot be installed.
+    """
+    names = [requirement.name for requirement in workspace.group(group)]
+    members = [member for member in workspace.members.values() if member.name in names]
+    environment = Environment(workspace.root / "build" / group / "environment")
+    return _bring_up_to_date(workspace, interpreter, environment, members, ("--only-group", group))
+
+
+def _bring_up_to_date(
+    workspace: Workspace,
+    interpreter: Interpreter,
+    environment: Environment,
+    members: Iterable[Member],
+    what: Sequence[str],
+) -> Environment:
     stamp = environment_stamp(workspace, interpreter)
     if environment.is_fresh(stamp):
         return environment
     uv = find_uv(workspace.root)
-    print(f"ws: syncing {environment.folder.name} (Python {interpreter.name})", flush=True)
+    print(f"ws: syncing {workspace.relative(environment.folder)} (Python {interpreter.name})", flush=True)
     if environment.version != interpreter.name:
         empty_environment(uv, environment.folder, interpreter)
     environment.forget_stamp()  # an interrupted sync must not look finished
-    _install(workspace, uv, environment)
+    install_locked(uv, environment, what)
+    target = ("--python", environment.python)
+    editables = [word for member in members for word in ("--editable", member.folder)]
+    # The build backend comes from the lock, too: no isolated build that would ask the index for another one.
+    uv.run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, *editables, advice=_ADVICE)
     environment.write_stamp(stamp)
     return environment
 
@@ -82,27 +120,18 @@ def install_wheels(uv: Uv, environment: Environment, constraints: Path, *words: 
     uv.run("pip", "install", *options, *words, advice=advice)
 
 
-def _install(workspace: Workspace, uv: Uv, environment: Environment) -> None:
-    install_locked(uv, environment)
-    target = ("--python", environment.python)
-    members = [word for member in workspace.members.values() for word in ("--editable", member.folder)]
-    # The build backend comes from the lock, too: no isolated build that would ask the index for another one.
-    uv.run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, *members, advice=_ADVICE)
-
-
-def install_locked(uv: Uv, environment: Environment) -> None:
+def install_locked(uv: Uv, environment: Environment, what: Sequence[str] = _EVERYTHING) -> None:
     """Makes everything in the environment that is not ours exactly as locked, and takes out what is ours."""
     with tempfile.TemporaryDirectory(prefix="ws-sync-") as folder:
         requirements = Path(folder, "requirements.txt")
-        requirements.write_text(_export(uv))
+        requirements.write_text(_export(uv, what))
         target = ("--python", environment.python)
         uv.run("pip", "sync", "--quiet", "--require-hashes", *target, requirements, advice=_ADVICE)
 
 
-def _export(uv: Uv) -> str:
+def _export(uv: Uv, what: Sequence[str]) -> str:
     """Returns the pinned and hashed requirements of everything that is not ours."""
-    words = ("export", "--quiet", "--frozen", "--all-packages", "--all-extras", "--all-groups", "--no-emit-workspace")
-    result = uv.capture(*words)
+    result = uv.capture("export", "--quiet", "--frozen", *what, "--no-emit-workspace")
     if result.returncode:
         raise WorkspaceError(
             f"uv cannot read the lock:\n{result.stderr.strip()}", "run `./tools/ws lock`, or restore uv.lock from git."

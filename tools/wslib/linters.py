@@ -32,8 +32,11 @@ def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
     sources = [member.src for member in workspace.members.values() if member.modules]
     tools = workspace.root / "tools"
     runs: list[Words] = [sources, [tools, tools / "ws", "--exclude", "^tools/tests/"]]
-    runs += [[folder] for folder in test_folders(workspace)]
     faults = [fault for run in runs for fault in _faults(workspace, [*program, *run])]
+    for folder in test_folders(workspace):  # as a package, if it can be one: its files import each other
+        faults += _faults(
+            workspace, [*program, folder], {"MYPYPATH": str(folder.parent)} if folder.name == "tests" else {}
+        )
     for folder in [*examples(workspace), *extract_pages(workspace)]:  # programs import each other as scripts do
         faults += _faults(workspace, [*program, folder], {"MYPYPATH": str(folder)})
     return faults

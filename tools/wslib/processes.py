@@ -13,17 +13,26 @@ from typing import TypeAlias
 
 from .errors import WorkspaceError
 
-__all__ = ("Completed", "Words", "capture", "own_python", "run")
+__all__ = ("Completed", "ProgramFailed", "Words", "capture", "own_python", "run")
 
 Words: TypeAlias = Sequence[str | Path]
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
+
+
+class ProgramFailed(WorkspaceError):
+    """A program has ended with another status than 0."""
+
+    def __init__(self, what: str, advice: str, status: int) -> None:
+        super().__init__(what, advice)
+        self.status = status
 
 
 def run(words: Words, *, cwd: Path, advice: str, env: Mapping[str, str] | None = None) -> None:
     """Runs a program whose output the user sees as it comes.
 
     Raises:
-        WorkspaceError: it could not be started, or its exit status is not 0.
+        ProgramFailed: its exit status is not 0.
+        WorkspaceError: it could not be started.
     """
     sys.stdout.flush()  # ours comes first, also when the output is a file
     try:
@@ -31,7 +40,7 @@ def run(words: Words, *, cwd: Path, advice: str, env: Mapping[str, str] | None =
     except OSError as exc:
         raise WorkspaceError(f"{words[0]} could not be started: {exc}.", advice) from exc
     if status:
-        raise WorkspaceError(f"`{_shown(words, cwd)}` ended with status {status}.", advice)
+        raise ProgramFailed(f"`{_shown(words, cwd)}` ended with status {status}.", advice, status)
 
 
 def capture(words: Words, *, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:

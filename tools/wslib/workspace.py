@@ -128,6 +128,13 @@ class Workspace:
                 f"There is no package named {name!r} in this workspace.", f"use one of: {', '.join(self.members)}."
             ) from None
 
+    def group(self, name: str) -> list[Requirement]:
+        """Returns what a dependency group of the root names."""
+        groups: dict[str, list[str]] = self.data.get("dependency-groups", {})
+        if name not in groups:
+            raise WorkspaceError(f"{self.manifest.name} has no dependency group {name!r}.", "restore it from git.")
+        return _parse_all(groups[name])
+
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 

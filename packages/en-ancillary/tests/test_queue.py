@@ -55,7 +55,7 @@ class Stream:
 
 @pytest.fixture
 def stream(no_leak: None, pair: tuple[socket.socket, socket.socket], fd: int) -> Stream:
-    return Stream(pair, fd, ControlQueue(8))
+    return Stream(pair, fd, ControlQueue(max_pending=8))
 
 
 def test_a_packet_that_was_glued_in_front_gets_nothing(stream: Stream) -> None:
@@ -184,12 +184,23 @@ def test_a_packet_of_many_reads_has_its_credentials_once(stream: Stream) -> None
 
 
 def test_writers_who_take_turns_are_bounded() -> None:
-    queue = ControlQueue(8)
+    queue = ControlQueue()
     for number in range(100):
         queue.add(1, [(*CREDENTIALS, struct.pack("iII", number, 0, 0))], False)
 
-    assert len(queue.claim(92).messages) == 8
-    assert queue.claim(91).truncated
+    assert len(queue.claim(36).messages) == 64
+    assert queue.claim(35).truncated
+
+
+def test_too_many_descriptors_in_one_read_are_closed_and_count_as_cut_off(fd: int) -> None:
+    queue = ControlQueue(max_in_read=2)
+    for count in (2, 3):
+        rights = struct.pack(f"{count}i", *(os.dup(fd) for _ in range(count)))
+        queue.add(1, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], False)
+
+    with contextlib.closing(queue.claim(1)) as control:
+        assert (control.descriptors, control.truncated) == (2, False)
+    assert queue.claim(0).truncated
 
 
 def test_elsewhere_descriptors_come_with_the_first_byte(fd: int) -> None:
@@ -210,7 +221,7 @@ def test_no_descriptor_goes_astray_however_the_stream_is_cut(data: st.DataObject
     packets = data.draw(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 2)), max_size=12), "packets: bytes, fds")
     sizes = st.integers(1, 12)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with ours, theirs, open(os.devnull) as file, contextlib.closing(ControlQueue(1000)) as queue:
+    with ours, theirs, open(os.devnull) as file, contextlib.closing(ControlQueue(max_pending=1000)) as queue:
         stream = Stream((ours, theirs), file.fileno(), queue)
         for length, fds in packets:
             stream.send(bytes(length), fds)

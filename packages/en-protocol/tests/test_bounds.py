@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from easynetwork.exceptions import DeserializeError, LimitOverrunError
+from easynetwork.exceptions import DeserializeError, FrameBoundaryLostError, LimitOverrunError
 from easynetwork.protocol.receivers import NEED_DATA, StreamReceiver
 from easynetwork.protocol.testing import BadFrame, check_chunking_law, every_receiver, read_stream
 from easynetwork.serializers import (
@@ -171,6 +171,24 @@ def test_the_inflated_limit_is_exact() -> None:
         packets = check_chunking_law(serializer, zlib.compress(b"a" * size))
 
         assert isinstance(packets[0], str) is good
+
+
+TOO_LONG: list[tuple[Callable[[int], AnySerializer], bytes]] = [
+    (lambda limit: ZlibCompressorSerializer(line, max_decompressed_size=limit), zlib.compress(b"a" * 11)),
+    (lambda limit: BZ2CompressorSerializer(line, max_decompressed_size=limit), bz2.compress(b"a" * 11)),
+]
+
+
+@pytest.mark.parametrize(("new_serializer", "good"), TOO_LONG)
+def test_the_first_fault_of_a_compressed_packet_is_told(
+    new_serializer: Callable[[int], AnySerializer], good: bytes
+) -> None:
+    """A byte too much, then a wrong checksum: a decompressor that gets both at once tells of the checksum only."""
+    bad = good[:-2] + bytes([good[-2] ^ 1]) + good[-1:]
+    for limit, error in ((10, LimitOverrunError), (11, FrameBoundaryLostError)):
+        packets = check_chunking_law(new_serializer(limit), bad)
+
+        assert [packet.error for packet in packets] == [error]
 
 
 SIZE = 2_000_000

@@ -111,9 +111,11 @@ SMALL: dict[str, AnySerializer] = {
     "cbor": CBORSerializer(limit=20),
     "msgpack": MessagePackSerializer(limit=20),
     "struct": StructSerializer("2s?"),
+    "named tuple": NamedTupleStructSerializer(Point, {"name": "2s", "x": "b"}),
     "base64": Base64EncoderSerializer(StringLineSerializer(), limit=10),
     "zlib": ZlibCompressorSerializer(StringLineSerializer(), limit=20, max_decompressed_size=10),
     "bz2": BZ2CompressorSerializer(StringLineSerializer(), limit=60, max_decompressed_size=10),
+    "stapled": StapledBufferedIncrementalPacketSerializer(StringLineSerializer(), StringLineSerializer("CR", limit=5)),
     "file": LengthPrefixedSerializer(limit=10),
 }
 ALPHABETS: dict[str, bytes] = {
@@ -130,9 +132,8 @@ ALPHABETS: dict[str, bytes] = {
 def dirty_bytes(name: str) -> st.SearchStrategy[bytes]:
     good = [b"".join(CASES[name][0].incremental_serialize(packet)) for packet in CASES[name][1]]
     noise = st.lists(st.sampled_from(ALPHABETS.get(name, b"a\r\n\x00\x01\x05\xff")), max_size=12).map(bytes)
-    return st.lists(st.one_of(noise, st.sampled_from([item for item in good if len(item) < 50])), max_size=6).map(
-        b"".join
-    )
+    pieces = noise | st.sampled_from([item for item in good if len(item) < 50]) | st.binary(max_size=5)
+    return st.lists(pieces, max_size=6).map(b"".join)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -144,6 +145,10 @@ def test_dirty_streams_read_the_same_however_they_are_cut(name: str, data: st.Da
     bytewise = [stream[index : index + 1] for index in range(len(stream))]
 
     check_chunking_law(SMALL[name], stream, [[stream], random_chunks, bytewise])
+
+
+def test_every_serializer_is_read_dirty() -> None:
+    assert SMALL.keys() == CASES.keys()
 
 
 @given(

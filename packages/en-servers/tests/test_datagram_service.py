@@ -26,6 +26,7 @@ from easynetwork.servers.engine.datagram_service import DatagramService
 from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
+from easynetwork.servers.options import ServerLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -586,7 +587,7 @@ async def test_a_full_queue_drops_the_newest_and_says_so_once_a_second(
         await gate.wait()
         await client.send_packet(word)
 
-    async with serve(handle, max_pending_datagrams=5):
+    async with serve(handle, limits=ServerLimits(max_pending_datagrams=5)):
         for number in range(30):
             await peer.send(b"%d" % number)
             await quiet(backend)
@@ -635,7 +636,7 @@ async def test_the_number_of_peers_with_a_running_generator_is_bounded(
         await client.send_packet(word)
 
     others = [await connect(backend) for _ in range(5)]
-    async with serve(handle, max_peers=2):
+    async with serve(handle, limits=ServerLimits(max_peers=2)):
         for number, each in enumerate((*others, peer)):
             await each.send(b"%d" % number)
             await quiet(backend)

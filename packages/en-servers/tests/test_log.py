@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from easynetwork.exceptions import ClientClosedError
+from easynetwork.servers.engine.counters import Counters
 from easynetwork.servers.engine.log import ClientErrorLog, RateLimit
 
 CLOSED = ("WARNING", "There have been attempts to do operation on closed client somebody")
@@ -17,7 +18,7 @@ closed, lost, other = ClientClosedError("closed"), ConnectionResetError("lost"),
 
 @pytest.fixture
 def errors(logger: logging.Logger) -> ClientErrorLog:
-    return ClientErrorLog(logger, "somebody")
+    return ClientErrorLog(logger, Counters(), "somebody")
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

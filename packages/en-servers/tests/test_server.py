@@ -217,7 +217,7 @@ async def test_serving_says_what_it_does(make_server: MakeServer, caplog: pytest
     assert said[0] == f"Start serving at ('127.0.0.1', {PORT})"
     assert said[1].startswith("Accepted new connection (address = ('127.0.0.1', ")
     goodbye, loop_break = sorted(said[2:-1])  # shutting down ends accepting and clients at the same time
-    assert goodbye.endswith("disconnected")
+    assert goodbye.endswith("disconnected (cancelled)")
     assert loop_break == "Server loop break, waiting for remaining tasks..."
     assert said[-1] == "Server stopped"
 

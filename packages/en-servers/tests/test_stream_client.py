@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,9 @@ from easynetwork.serializers import StringLineSerializer
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
 from easynetwork.servers.engine.conversation import EOF
 from easynetwork.servers.engine.stream_client import StreamClient
-from easynetwork.servers.handlers import INETClientAttribute
+from easynetwork.servers.engine.stream_service import StreamService
+from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
+from easynetwork.servers.options import ServerTimeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -36,14 +39,36 @@ def protocol(request: pytest.FixtureRequest) -> AnyStreamProtocolType[str, str]:
 
 
 @pytest.fixture
-def connect(backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str]) -> MakePair:
+def connect(backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str], logger: logging.Logger) -> MakePair:
     """Makes a client and the stream of its peer."""
 
-    def connect(*, capacity: int = 65536, protocol: AnyStreamProtocolType[str, str] = protocol) -> Pair:
+    def connect(
+        *,
+        capacity: int = 65536,
+        protocol: AnyStreamProtocolType[str, str] = protocol,
+        timeouts: ServerTimeouts | None = None,
+    ) -> Pair:
         ours, theirs = memory_stream_pair(backend, capacity=capacity)
-        return StreamClient(ours, protocol, 65536, {INETClientAttribute.remote_address: lambda: SOMEWHERE}), theirs
+        service = StreamService(
+            open_listeners=not_here,
+            client_attributes=not_here,
+            protocol=protocol,
+            handler=Handler(),
+            logger=logger,
+            max_recv_size=65536,
+            timeouts=timeouts or ServerTimeouts(),
+        )
+        return StreamClient(ours, service, {INETClientAttribute.remote_address: lambda: SOMEWHERE}), theirs
 
     return connect
+
+
+def not_here(*_: object) -> Any:
+    raise AssertionError("this is the service's business")
+
+
+class Handler(AsyncStreamRequestHandler[str, str]):
+    handle = not_here
 
 
 async def read_to_end(stream: MemoryStream) -> bytes:

@@ -124,7 +124,7 @@ async def test_hooks_frame_the_requests(serve: Serve, caplog: pytest.LogCaptureF
     assert handler.events == ["connection", "one", "two", "disconnection"]
     assert records(caplog, logging.DEBUG) == [
         ("INFO", "Accepted new connection (address = port 2)"),
-        ("INFO", "port 2 disconnected"),
+        ("INFO", "port 2 disconnected (peer ended)"),
     ]
 
 

@@ -57,6 +57,9 @@ class ExampleWatch(SocketWatch):
     def has_reader(self) -> bool:
         return self._input.is_waited_for
 
+    def interrupt_reader(self, error: Exception) -> None:
+        self._input.end_wait(error)
+
     def stop(self, error: Exception) -> None:
         self._input.end_wait(error)
         self._output.end_wait(error)

@@ -28,6 +28,10 @@ _NOTHING: Final = ReceivedControl()
 """What most packets come with: it owns nothing, and so it may belong to many."""
 
 
+_MAX_FACTS: Final = 64
+"""Changes of credentials that may wait: one for each process that takes a turn in writing a packet."""
+
+
 @dataclass
 class _Descriptors:
     """Control messages with descriptors, or what is left of them."""
@@ -50,13 +54,21 @@ class ControlQueue:
     """Pairs control messages of a byte stream with the packets that they came with. `add` is a `ControlSink` for the stream.
 
     Args:
-        max_descriptors: descriptors that may wait for the end of their packet. If a read brings more while others wait, its own are closed, and the
-            packet is told that control messages were cut off. A lone message may have more: the size of the buffer bounds it.
+        max_pending: descriptors that may wait for the end of their packet. If a read brings more while others wait, its own are closed, and the
+            packet is told that control messages were cut off. None is no limit.
+        max_in_read: the same for what one read may bring; by default the size of the buffer is the only bound.
         descriptors_end_reads: whether a read ends with the bytes that descriptors were sent with, rather than beginning with them.
     """
 
-    def __init__(self, max_descriptors: int = 64, *, descriptors_end_reads: bool = sys.platform == "linux") -> None:
-        self._max_waiting = max_descriptors
+    def __init__(
+        self,
+        *,
+        max_pending: int | None = 64,
+        max_in_read: int | None = None,
+        descriptors_end_reads: bool = sys.platform == "linux",
+    ) -> None:
+        self._max_pending = sys.maxsize if max_pending is None else max_pending
+        self._max_in_read = max_in_read
         self._descriptors_end_reads = descriptors_end_reads
         self._received = 0
         self._descriptors: deque[_Descriptors] = deque()
@@ -104,9 +116,9 @@ class ControlQueue:
             self._descriptors.popleft().control.close()
 
     def _add_descriptors(self, position: int, messages: list[RawControlMessage], truncated: bool) -> None:
-        control = ReceivedControl(messages, truncated=truncated)
+        control = ReceivedControl(messages, truncated=truncated, max_descriptors=self._max_in_read)
         waiting = sum(other.control.descriptors for other in self._descriptors)
-        if waiting and waiting + control.descriptors > self._max_waiting:
+        if waiting and waiting + control.descriptors > self._max_pending:
             control.close()
             control = ReceivedControl(truncated=True)
         if control.truncated and self._descriptors and self._descriptors[-1].control.truncated:
@@ -116,7 +128,7 @@ class ControlQueue:
     def _add_facts(self, facts: _Facts) -> bool:
         if self._facts and self._facts[-1].messages == facts.messages:
             self._facts[-1].end = facts.end
-        elif len(self._facts) < self._max_waiting:
+        elif len(self._facts) < _MAX_FACTS:
             self._facts.append(facts)
         else:
             return False

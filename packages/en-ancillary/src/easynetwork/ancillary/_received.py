@@ -18,13 +18,20 @@ class ReceivedControl:
     Args:
         truncated: the kernel had to cut them off (``MSG_CTRUNC``). Half of what was sent is of no use to anybody, so the descriptors that did
             arrive are closed at once, and there are no messages.
+        max_descriptors: if there are more, the messages count as truncated; None is no limit.
     """
 
-    def __init__(self, messages: Sequence[RawControlMessage] = (), *, truncated: bool = False) -> None:
-        self.truncated = truncated
+    def __init__(
+        self,
+        messages: Sequence[RawControlMessage] = (),
+        *,
+        truncated: bool = False,
+        max_descriptors: int | None = None,
+    ) -> None:
         self._messages = list(messages)
         self._descriptors = descriptors_in(self._messages)
-        if truncated:
+        self.truncated = truncated or (max_descriptors is not None and len(self._descriptors) > max_descriptors)
+        if self.truncated:
             self.close()
 
     @classmethod
@@ -83,10 +90,11 @@ class ReceivedControl:
 
 
 def truncated_error() -> OSError:
-    """The error of a reception whose control messages were cut off (``MSG_CTRUNC``)."""
+    """The error of a reception whose control messages were cut off (``MSG_CTRUNC``), or brought too many descriptors."""
     return OSError(
         errno.EMSGSIZE,
-        "received control messages were cut off: ancillary_bufsize is too small for them, or the process is out of descriptors",
+        "received control messages were cut off: ancillary_bufsize is too small for them, there were more descriptors than the limits allow,"
+        " or the process is out of descriptors",
     )
 
 

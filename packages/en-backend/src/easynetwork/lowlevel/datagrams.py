@@ -22,11 +22,14 @@ __all__ = (
 )
 
 SEND_TIMEOUT: Final = 5.0
-"""Seconds that a peer may leave its queue full before a send to it is given up. Long for a program that works, and short for one that hangs."""
+"""Seconds, long for a program that works, and short for one that hangs."""
 
 
 class _DatagramSocket(TypedAttributeProvider, metaclass=ABCMeta):
     """What both share. Deadlines are absolute, in the backend's time, in seconds; None waits without limit."""
+
+    send_timeout: float = SEND_TIMEOUT
+    """Seconds that a peer may leave its queue full before a send to it is given up."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -64,7 +67,7 @@ class DatagramEndpoint(_DatagramSocket):
         """Sends ``data`` as one datagram and returns when the kernel has it. A cancelled call has sent nothing.
 
         Raises:
-            OSError: the datagram is too long, the peer could not be reached, its queue was full for `SEND_TIMEOUT` seconds (``ENOBUFS``), or
+            OSError: the datagram is too long, the peer could not be reached, its queue was full for `send_timeout` seconds (``ENOBUFS``), or
                 the socket was closed.
         """
 
@@ -81,6 +84,10 @@ class DatagramListener(_DatagramSocket):
         Raises:
             ClosedListenerError: the listener was closed, also by another task meanwhile.
         """
+
+    @abstractmethod
+    def interrupt_receive(self, error: Exception) -> None:
+        """Makes a task that waits in a receiving method raise ``error``; it has taken nothing. Does nothing if no task waits."""
 
     @abstractmethod
     def send_nowait(self, data: bytes | bytearray | memoryview, address: Any) -> bool:

@@ -7,10 +7,12 @@ nothing is kept that was sent, so a stream needs no buffer marks and its bounds 
 
 from __future__ import annotations
 
+import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .closing import SHUTDOWN_TIMEOUT
 from .typed_attr import TypedAttributeProvider
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = (
     "ControlSink",
     "GetBuffer",
     "RawControlMessage",
+    "SendStalledError",
     "StreamListener",
 )
 
@@ -42,6 +45,12 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
     One task may receive while another sends; two that do the same thing at the same time get `BusyResourceError`.
     Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; None waits without limit.
     """
+
+    send_timeout: float = math.inf
+    """Seconds that the peer may take nothing while a send waits, before the connection is given up: between once and twice as many."""
+
+    shutdown_timeout: float = SHUTDOWN_TIMEOUT
+    """Seconds that the peer may take nothing of what is left when the stream is closed."""
 
     # The two that a program waits in most of the time are plain methods, so that a stream may hand on another coroutine as its own.
 
@@ -63,12 +72,20 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """Like `receive`, into the buffer that ``get_buffer()`` gives; returns the number of bytes written, 0 at the end."""
 
     @abstractmethod
+    def interrupt_receive(self, error: Exception) -> None:
+        """Makes a task that waits in a receiving method raise ``error``; it has taken nothing, and the stream can be used as before.
+
+        Does nothing if no task waits.
+        """
+
+    @abstractmethod
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         """Sends all of ``data`` and returns when the kernel (or the next stream's buffer) has it. Waits while the peer does not read.
 
         If it is cancelled or fails after a part has left, the stream has been aborted: no later byte can follow a fragment.
 
         Raises:
+            SendStalledError: the peer took nothing for `send_timeout` seconds. The stream has been aborted.
             ConnectionError: the connection is lost, or this stream was aborted or closed, also by another task meanwhile.
             BusyResourceError: another task is sending.
         """
@@ -96,7 +113,7 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """Closes in order: all that was sent reaches a peer that still reads, and then the end. Safe to repeat.
 
         The stream is closed when this returns or raises. If it is cancelled while it has to wait, the connection is aborted.
-        A peer that takes nothing for the stream's shutdown time loses the connection.
+        A peer that takes nothing for `shutdown_timeout` seconds loses the connection.
         """
 
     @abstractmethod
@@ -168,3 +185,7 @@ class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
 
 class ClosedListenerError(OSError):
     """The listener is closed."""
+
+
+class SendStalledError(ConnectionAbortedError):
+    """The peer has stopped taking what it is sent."""

@@ -41,6 +41,7 @@ class PickleSerializer(AbstractPacketSerializer[Any, Any]):
     """**Unpickling runs code that the sender has chosen.** Never use it with peers that you do not trust completely.
 
     An `unpickler_cls` that restricts what may be loaded (see ``find_class`` in the documentation of `pickle`) narrows this.
+    It does not bound the memory: whatever it refuses, a few bytes of a pickle can ask for gigabytes.
     One-shot only: the end of a pickle cannot be found in a stream without running it.
 
     Args:

@@ -7,6 +7,9 @@ from abc import ABCMeta, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from .options import ServerLimits, ServerTimeouts
+from .statistics import ServerStatistics
+
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 
@@ -70,11 +73,38 @@ class AbstractAsyncNetworkServer(metaclass=ABCMeta):
         """
 
     @abstractmethod
-    async def shutdown(self) -> None:
+    async def shutdown(self, *, drain: float | None = None) -> None:
         """Ends `serve_forever`: cancels the accepting and the client tasks, and returns when they are all gone.
 
-        Returns at once if the server does not run. If it is cancelled, the server ends all the same.
+        Returns at once if the server does not run. If it is cancelled, the server ends all the same, at once.
+
+        Args:
+            drain: seconds in which handlers may finish the requests that they have, before they are cancelled. Until then nobody new is accepted,
+                connections are closed in order as soon as their handler waits at a ``yield``, and stream listeners are closed at once:
+                `serve_forever` can be called again, and then opens them anew.
         """
+
+    @abstractmethod
+    def is_draining(self) -> bool:
+        """Tells whether the server only finishes what it has begun (`shutdown`), so that a handler with much to do can stop early."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> ServerLimits:
+        """What the peers may have. Can be set at any time; those who have more already keep it."""
+
+    @limits.setter
+    @abstractmethod
+    def limits(self, limits: ServerLimits) -> None: ...
+
+    @property
+    @abstractmethod
+    def timeouts(self) -> ServerTimeouts:
+        """How long the peers are waited for."""
+
+    @abstractmethod
+    def statistics(self) -> ServerStatistics:
+        """What the server has done since it was made. Thread-safe."""
 
     @abstractmethod
     def backend(self) -> AsyncBackend:
@@ -110,5 +140,31 @@ class AbstractNetworkServer(metaclass=ABCMeta):
         """Stops listening, for good. Thread-safe, and safe to repeat."""
 
     @abstractmethod
-    def shutdown(self, timeout: float | None = None) -> None:
-        """Ends `serve_forever` and waits for its end, at most ``timeout`` seconds. Thread-safe."""
+    def shutdown(self, timeout: float | None = None, *, drain: float | None = None) -> None:
+        """Ends `serve_forever` and waits for its end, at most ``timeout`` seconds. Thread-safe.
+
+        Args:
+            drain: as in `AbstractAsyncNetworkServer.shutdown`.
+        """
+
+    @abstractmethod
+    def is_draining(self) -> bool:
+        """Tells whether the server only finishes what it has begun (`shutdown`). Thread-safe."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> ServerLimits:
+        """What the peers may have. Can be set at any time, in any thread; those who have more already keep it."""
+
+    @limits.setter
+    @abstractmethod
+    def limits(self, limits: ServerLimits) -> None: ...
+
+    @property
+    @abstractmethod
+    def timeouts(self) -> ServerTimeouts:
+        """How long the peers are waited for."""
+
+    @abstractmethod
+    def statistics(self) -> ServerStatistics:
+        """What the server has done in its present or latest run. Thread-safe."""

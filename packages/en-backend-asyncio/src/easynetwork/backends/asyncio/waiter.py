@@ -87,6 +87,9 @@ class Waiter:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
+    def done(self) -> bool:
+        return self._wake_task is None
+
     def add_done_callback(
         self, callback: Callable[[asyncio.Future[None]], object], *, context: contextvars.Context
     ) -> None:

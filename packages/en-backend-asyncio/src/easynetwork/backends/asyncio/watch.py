@@ -67,6 +67,9 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
     def has_reader(self) -> bool:
         return self.is_waited_for
 
+    def interrupt_reader(self, error: Exception) -> None:
+        self.wake_soon(error)
+
     def error_was_taken(self) -> None:
         if self._renews_watch:
             self._watched = False

@@ -23,6 +23,7 @@ class TrioSocketWatch(SocketWatch):
         self._has_reader = False
         self._has_writer = False
         self._stopped: Exception | None = None
+        self._interruption: Exception | None = None
 
     async def wait_readable(self, deadline: float | None = None) -> None:
         if self._has_reader:
@@ -34,9 +35,10 @@ class TrioSocketWatch(SocketWatch):
             else:
                 await self._readable_until(deadline)
         except trio.ClosedResourceError:
-            raise self._reason() from None
+            raise self._interruption or self._reason() from None
         finally:
             self._has_reader = False
+            self._interruption = None
 
     async def _readable_until(self, deadline: float) -> None:
         with trio.CancelScope(deadline=deadline) as scope:
@@ -49,15 +51,24 @@ class TrioSocketWatch(SocketWatch):
             raise _busy()
         self._has_writer = True
         try:
-            await trio.lowlevel.wait_writable(self._fd)
-        except trio.ClosedResourceError:
-            raise self._reason() from None
+            while True:
+                try:
+                    await trio.lowlevel.wait_writable(self._fd)
+                    return
+                except trio.ClosedResourceError:
+                    if self._stopped is not None:
+                        raise self._stopped from None  # otherwise it was the reader that was meant
         finally:
             self._has_writer = False
 
     @property
     def has_reader(self) -> bool:
         return self._has_reader
+
+    def interrupt_reader(self, error: Exception) -> None:
+        if self._has_reader:
+            self._interruption = error
+            trio.lowlevel.notify_closing(self._fd)  # wakes the writer too, who then waits again
 
     def stop(self, error: Exception) -> None:
         if self._stopped is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 
-from ..datagrams import SEND_TIMEOUT, ControlDatagramEndpoint, ControlDatagramListener
+from ..datagrams import ControlDatagramEndpoint, ControlDatagramListener
 from ..pauses import growing_pauses
 from ..socket import INETSocketAttribute, new_socket_address
 from ..socket_errors import UNREACHED_PEER
@@ -54,9 +54,9 @@ class _SocketDatagrams:
     Args:
         sock: a bound or connected, non-blocking UDP or Unix socket, which belongs to this object from now on.
         file: what to remove when it is closed.
-        send_timeout: seconds after which a peer whose queue stays full is given up.
     """
 
+    send_timeout: float
     _ignored_errors: frozenset[int] = frozenset()
 
     def __init__(
@@ -64,13 +64,10 @@ class _SocketDatagrams:
         backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
-        *,
-        send_timeout: float = SEND_TIMEOUT,
     ) -> None:
         self._backend = backend
         self._socket = sock
         self._file = file
-        self._send_timeout = send_timeout
         self._closing = False
         self._is_unix = sock.family == _AF_UNIX
         self._watch = backend.watch_socket(sock)
@@ -161,14 +158,14 @@ class _SocketDatagrams:
 
     async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
         """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
-        gives_up = self._backend.current_time() + self._send_timeout
+        gives_up = self._backend.current_time() + self.send_timeout
         for pause in growing_pauses():
             if self._backend.current_time() >= gives_up:
                 break
             await self._backend.sleep(pause)
             if send_nowait(*arguments):
                 return
-        raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self._send_timeout:g} seconds")
+        raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self.send_timeout:g} seconds")
 
 
 class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
@@ -181,10 +178,8 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
-        *,
-        send_timeout: float = SEND_TIMEOUT,
     ) -> None:
-        super().__init__(backend, sock, file, send_timeout=send_timeout)
+        super().__init__(backend, sock, file)
         self._sendto: Callable[[_Data, Any], object] = sock.sendto
         self._read = sock.recvfrom if self._unix_reads is None else self._unix_reads.recvfrom
         if self._is_unix:
@@ -199,6 +194,9 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
 
     def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, Message]:
         return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
+
+    def interrupt_receive(self, error: Exception) -> None:
+        self._watch.interrupt_reader(error)
 
     def send_nowait(self, data: _Data, address: Any) -> bool:
         try:
@@ -245,10 +243,8 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         backend: SocketBackend,
         sock: _socket.socket,
         file: SocketFile | None = None,
-        *,
-        send_timeout: float = SEND_TIMEOUT,
     ) -> None:
-        super().__init__(backend, sock, file, send_timeout=send_timeout)
+        super().__init__(backend, sock, file)
         self._read: Callable[[int], bytes] = sock.recv if self._unix_reads is None else self._unix_reads.recv
 
     @property

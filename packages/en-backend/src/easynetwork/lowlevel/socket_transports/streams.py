@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket as _socket
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from types import coroutine
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from easynetwork.exceptions import BusyResourceError
 
-from ..closing import reset_on_close, wait_until_delivered
+from ..closing import reset_on_close, unacknowledged_bytes, wait_until_delivered
 from ..socket import INETSocketAttribute, SocketProxy, new_socket_address
 from ..socket_errors import stream_error
-from ..streams import ByteStream, GetBuffer
+from ..streams import ByteStream, GetBuffer, SendStalledError
 
 if TYPE_CHECKING:
     from ..api_async.backend.abc import AsyncBackend, IEvent
@@ -92,6 +93,9 @@ class SocketStream(ByteStream):
         except OSError as exc:
             raise stream_error(exc) from None
 
+    def interrupt_receive(self, error: Exception) -> None:
+        self._watch.interrupt_reader(error)
+
     # sending
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
@@ -125,9 +129,25 @@ class SocketStream(ByteStream):
     async def _wait_until_writable(self) -> None:
         self._has_sender = True
         try:
-            await self._watch.wait_writable()
+            if math.isinf(self.send_timeout):
+                await self._watch.wait_writable()
+            else:
+                await self._wait_for_progress()
         finally:
             self._has_sender = False
+
+    async def _wait_for_progress(self) -> None:
+        """Waits until the socket is writable, as long as the peer takes something. The kernel may call it writable much later (a third is free)."""
+        left = unacknowledged_bytes(self._socket)
+        while True:
+            with self._backend.move_on_after(self.send_timeout) as scope:
+                await self._watch.wait_writable()
+            if not scope.cancelled_caught():
+                return
+            before, left = left, unacknowledged_bytes(self._socket)
+            if left is None or before is None or left >= before:
+                self.abort()
+                raise SendStalledError(errno.ETIMEDOUT, f"the peer has taken nothing for {self.send_timeout:g} seconds")
 
     def _check_no_sender(self) -> None:
         if self._has_sender:
@@ -151,7 +171,7 @@ class SocketStream(ByteStream):
         self._closing = True
         self._watch.stop(closed_error())
         try:
-            delivered = await wait_until_delivered(self._socket, self._backend)
+            delivered = await wait_until_delivered(self._socket, self._backend, self.shutdown_timeout)
         except BaseException:
             self.abort()
             raise

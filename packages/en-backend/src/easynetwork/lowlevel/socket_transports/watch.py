@@ -51,6 +51,10 @@ class SocketWatch(metaclass=ABCMeta):
     def has_reader(self) -> bool:
         """Whether a task waits for input, and has not been told yet."""
 
+    @abstractmethod
+    def interrupt_reader(self, error: Exception) -> None:
+        """Makes the task that waits for input raise ``error``. Does nothing if none waits; a writer is not disturbed."""
+
     def error_was_taken(self) -> None:
         """To be called when the socket has reported an error that does not end it, after which some event loops stop watching. Does nothing here."""
         return

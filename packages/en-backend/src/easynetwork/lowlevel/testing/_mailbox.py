@@ -53,6 +53,8 @@ class Mailbox:
         self._held: _UnderWay | None = None
         self._waiting: deque[Arrival] = deque()
         self._changed = Signal(backend)
+        self._is_awaited = False
+        self._interruption: Exception | None = None
         self.closed = False
         self.dropped = 0
 
@@ -71,13 +73,24 @@ class Mailbox:
         Raises:
             TimeoutError: none was there at the deadline.
             OSError: the news that came instead, or the mailbox was closed.
+            Exception: what `interrupt` was told.
         """
-        while not self._can_take():
-            await self._wait_for_change(deadline)
+        self._is_awaited = True
+        try:
+            while not self._can_take():
+                await self._wait_for_change(deadline)
+        finally:
+            self._is_awaited, self._interruption = False, None
         content = self._waiting.popleft()
         if isinstance(content, OSError):
             raise content
         return content
+
+    def interrupt(self, error: Exception) -> None:
+        """Has the one who waits raise ``error``, if somebody does."""
+        if self._is_awaited:
+            self._interruption = error
+            self._changed.fire()
 
     def check_open(self) -> None:
         if self.closed:
@@ -105,6 +118,8 @@ class Mailbox:
 
     def _can_take(self) -> bool:
         self.check_open()
+        if self._interruption is not None:
+            raise self._interruption
         now = self._backend.current_time()
         while self._next_arrival() <= now:
             self._let_arrive()

@@ -41,6 +41,7 @@ async def check_datagram_listener(
         _an_empty_datagram_is_a_datagram,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
+        _an_interrupted_receive_takes_nothing,
         _a_peer_that_is_gone_disturbs_nobody,
         _closing_wakes_the_receiver,
         _a_closed_listener_refuses_everything,
@@ -154,6 +155,23 @@ async def _a_receive_past_its_deadline_takes_nothing(
         assert backend.current_time() >= deadline - 0.005
     await first.send(b"x")
     data, _ = await listener.receive(backend.current_time() + 10)
+    assert data == b"x"
+
+
+class _Interruption(Exception):
+    pass
+
+
+async def _an_interrupted_receive_takes_nothing(
+    backend: AsyncBackend, listener: DatagramListener, first: DatagramEndpoint, second: DatagramEndpoint
+) -> None:
+    listener.interrupt_receive(_Interruption())  # nobody waits, so nobody is told
+    async with backend.create_task_group() as tasks:
+        await tasks.start(must_raise, _Interruption, listener.receive())
+        await backend.sleep(SHORT)
+        listener.interrupt_receive(_Interruption())
+    await first.send(b"x")
+    data, _ = await listener.receive()
     assert data == b"x"
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from easynetwork.exceptions import BusyResourceError
 
 from ..api_async.backend.abc import AsyncBackend
-from ..streams import ByteStream
+from ..streams import ByteStream, SendStalledError
 from ._rules import SHORT, must_raise, named
 
 __all__ = ("check_byte_stream",)
@@ -40,6 +40,9 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         _what_was_sent_before_closing_arrives,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
+        _an_interrupted_receive_takes_nothing,
+        _an_interruption_disturbs_no_sender,
+        _a_peer_that_takes_nothing_is_given_up,
         _two_receivers_are_one_too_many,
         _two_senders_are_one_too_many,
         _closing_wakes_the_receiver,
@@ -209,6 +212,48 @@ async def _a_receive_past_its_deadline_takes_nothing(
             raise AssertionError("receive() did not time out")
     await ours.send(b"x")
     assert await theirs.receive(100, backend.current_time() + 10) == b"x"
+
+
+class _Interruption(Exception):
+    pass
+
+
+async def _an_interrupted_receive_takes_nothing(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    theirs.interrupt_receive(_Interruption())  # nobody waits, so nobody is told
+    for deadline in (None, backend.current_time() + 10):
+        async with backend.create_task_group() as tasks:
+
+            async def receive() -> None:
+                await must_raise(_Interruption, theirs.receive(100, deadline))  # noqa: B023  # as above
+
+            await tasks.start(receive)
+            await backend.sleep(SHORT)
+            theirs.interrupt_receive(_Interruption())
+        await ours.send(b"x")
+        assert await theirs.receive(100) == b"x"
+
+
+async def _an_interruption_disturbs_no_sender(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    async with backend.create_task_group() as tasks:
+        await tasks.start(ours.send, _MORE_THAN_FITS)
+        interrupted = await tasks.start(must_raise, _Interruption, ours.receive(1))
+        await backend.sleep(SHORT)
+        ours.interrupt_receive(_Interruption())
+        await interrupted.wait()
+        assert await _read_exactly(theirs, len(_MORE_THAN_FITS)) == _MORE_THAN_FITS
+
+
+async def _a_peer_that_takes_nothing_is_given_up(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    ours.send_timeout = 10
+    async with backend.create_task_group() as tasks:
+        reading = await tasks.start(_read_exactly, theirs, len(_MORE_THAN_FITS))
+        await ours.send(_MORE_THAN_FITS)  # to one that reads
+        await reading.wait()
+    ours.send_timeout = SHORT
+    await must_raise(
+        SendStalledError, ours.send(_MORE_THAN_FITS * 4)
+    )  # kernels give more room to a peer that has read much
+    assert ours.is_closing()
 
 
 async def _two_receivers_are_one_too_many(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:

@@ -112,6 +112,9 @@ class MemoryDatagramListener(_MemoryDatagramSocket, DatagramListener):
     async def receive(self, deadline: float | None = None) -> tuple[bytes, InetAddress]:
         return await self._mailbox.take(deadline)
 
+    def interrupt_receive(self, error: Exception) -> None:
+        self._mailbox.interrupt(error)
+
     def send_nowait(self, data: bytes | bytearray | memoryview, address: tuple[Any, ...]) -> bool:
         with contextlib.suppress(ConnectionRefusedError):  # one peer's trouble is not the others'
             self._send(data, inet_address(*address[:2]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import math
 import socket as _socket
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from easynetwork.exceptions import BusyResourceError
 
 from ..socket import INETSocketAttribute, IPv4SocketAddress
-from ..streams import ByteStream, ClosedListenerError, GetBuffer, StreamListener
+from ..streams import ByteStream, ClosedListenerError, GetBuffer, SendStalledError, StreamListener
 from ._signal import Signal
 from .memory_sockets import InetAddress, MemorySocket, loopback
 
@@ -83,6 +84,7 @@ class MemoryStream(ByteStream):
         self._peername = peername
         self._closing = False
         self._receiving = False
+        self._interruption: Exception | None = None
         self._sending = False
 
     def backend(self) -> AsyncBackend:
@@ -124,8 +126,16 @@ class MemoryStream(ByteStream):
             await self._incoming.changed.wait_until(self._can_receive, deadline)
         finally:
             self._receiving = False
+            self._interruption = None
+
+    def interrupt_receive(self, error: Exception) -> None:
+        if self._receiving:
+            self._interruption = error
+            self._incoming.changed.fire()
 
     def _can_receive(self) -> bool:
+        if self._interruption is not None:
+            raise self._interruption
         self._check_usable(self._incoming)
         return bool(self._incoming.data) or self._incoming.ended
 
@@ -139,7 +149,7 @@ class MemoryStream(ByteStream):
         left = whole = memoryview(data)
         try:
             while left:
-                await self._outgoing.changed.wait_until(self._can_send)
+                await self._wait_for_room()
                 left = left[self._outgoing.put(left) :]
         except BaseException:
             if len(left) < len(whole):
@@ -147,6 +157,14 @@ class MemoryStream(ByteStream):
             raise
         finally:
             self._sending = False
+
+    async def _wait_for_room(self) -> None:
+        limit = None if math.isinf(self.send_timeout) else self._backend.current_time() + self.send_timeout
+        try:
+            await self._outgoing.changed.wait_until(self._can_send, limit)
+        except TimeoutError:  # whatever the peer takes makes room here, so it has taken nothing
+            self.abort()
+            raise SendStalledError(errno.ETIMEDOUT, "the peer has taken nothing for too long") from None
 
     def _can_send(self) -> bool:
         pipe = self._outgoing

@@ -93,6 +93,14 @@ class TLSStream(ByteStream):
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return {**self._stream.extra_attributes, **self._engine.extra_attributes}
 
+    @property
+    def send_timeout(self) -> float:
+        return self._stream.send_timeout
+
+    @send_timeout.setter
+    def send_timeout(self, seconds: float) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]  # the limit is that of the stream below
+        self._stream.send_timeout = seconds
+
     def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
         return self._receive(self._engine.read, max_bytes, deadline)
 
@@ -116,6 +124,10 @@ class TLSStream(ByteStream):
                 self._engine.feed(await self._stream.receive(CIPHERTEXT_SIZE, deadline))
         finally:
             self._receiving = False
+
+    def interrupt_receive(self, error: Exception) -> None:
+        if self._receiving:  # else the one who waits does so for the end of a handshake or of the session
+            self._stream.interrupt_receive(error)
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         if self._sending:

@@ -13,7 +13,12 @@ from abc import abstractmethod
 from collections.abc import Generator
 from typing import Any, Protocol, TypeVar
 
-from easynetwork.exceptions import DeserializeError, FrameBoundaryLostError, LimitOverrunError
+from easynetwork.exceptions import (
+    DeserializeError,
+    FrameBoundaryLostError,
+    IncrementalDeserializeError,
+    LimitOverrunError,
+)
 
 from .._errors import bad_data
 from .._plain import PlainBufferSerializer
@@ -129,24 +134,25 @@ class AbstractCompressorSerializer(PlainBufferSerializer[_SentT_contra, _Receive
     def incremental_deserialize(self) -> Generator[None, bytes, tuple[_ReceivedT_co, bytes]]:
         decompressor = self.new_decompressor_stream()
         output = bytearray()
-        room = self._limit
+        consumed = bytearray()
         chunk = memoryview(b"")
         while not decompressor.eof:
             if not chunk:
                 chunk = memoryview((yield))
+            room = self._limit - len(consumed)
             if not room:
                 raise LimitOverrunError(
                     f"The compressed packet is longer than the limit of {self._limit} bytes", b"", 0
                 )
             piece = bytes(chunk[: min(room, _PIECE)])
             chunk = chunk[len(piece) :]
-            room -= len(piece)
             try:
                 self._inflate(decompressor, piece, output)
             except LimitOverrunError:
                 raise
             except DeserializeError as exc:
-                raise FrameBoundaryLostError(str(exc), exc.error_info) from exc.__cause__
+                raise self._first_fault(exc, bytes(consumed), piece) from exc.__cause__
+            consumed += piece
         remaining = decompressor.unused_data + chunk
         try:
             return self._serializer.deserialize(bytes(output)), remaining
@@ -167,6 +173,19 @@ class AbstractCompressorSerializer(PlainBufferSerializer[_SentT_contra, _Receive
             raise bad_data("compressed data", data, exc, self._debug) from (exc if self._debug else None)
         if len(output) > self._max_decompressed_size:
             raise LimitOverrunError(f"The packet inflates to more than {self._max_decompressed_size} bytes", b"", 0)
+
+    def _first_fault(self, error: DeserializeError, consumed: bytes, piece: bytes) -> IncrementalDeserializeError:
+        # What a decompressor has inflated before it raises is lost, and may have been too much already. Bytes tell one
+        # after the other which of the two faults came first, so that it does not depend on the chunks.
+        decompressor, output = self.new_decompressor_stream(), bytearray()
+        try:
+            for data in (consumed, *(piece[index : index + 1] for index in range(len(piece)))):
+                self._inflate(decompressor, data, output)
+        except LimitOverrunError as overrun:
+            return overrun
+        except DeserializeError:
+            pass
+        return FrameBoundaryLostError(str(error), error.error_info)
 
     def _error_info(self, data: bytes) -> dict[str, Any] | None:
         return {"data": data} if self._debug else None

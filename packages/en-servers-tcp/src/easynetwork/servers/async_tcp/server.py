@@ -11,10 +11,12 @@ from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, 
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
-from easynetwork.servers.engine.arguments import check_host, check_range, check_type
+from easynetwork.servers.engine.admission import network_of
+from easynetwork.servers.engine.arguments import check_host, check_options, check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.engine.stream_service import BACKLOG, MAX_RECV_SIZE, StreamService, as_it_is
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
+from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
@@ -39,12 +41,14 @@ class AsyncTCPNetworkServer(
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.
         ssl: makes the server speak TLS.
-        ssl_handshake_timeout: seconds that a handshake may take (60).
-        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when a connection is closed (30).
+        ssl_handshake_timeout: seconds that a handshake may take; by default as in ``timeouts``.
+        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when a connection is closed; by default as in ``timeouts``.
         ssl_standard_compatible: whether that end is insisted on, and its absence is a lost connection (True).
         backlog: connections that may wait to be accepted (512).
         reuse_port: lets several servers share the port (``SO_REUSEPORT``).
         max_recv_size: bytes that one read may bring (64 KiB).
+        limits: how much of the server its peers may take at most.
+        timeouts: how long the server waits for its peers.
         log_client_connection: whether the coming and going of clients is logged as INFO (the default) or as DEBUG.
         logger: where to log; by default the logger of this module.
 
@@ -68,6 +72,8 @@ class AsyncTCPNetworkServer(
         backlog: int | None = None,
         reuse_port: bool = False,
         max_recv_size: int | None = None,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         log_client_connection: bool | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
@@ -77,6 +83,10 @@ class AsyncTCPNetworkServer(
         check_type("request_handler", request_handler, AsyncStreamRequestHandler)
         backlog = BACKLOG if backlog is None else check_range("backlog", backlog, 1)
         max_recv_size = MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
+        limits, timeouts = check_options(limits, timeouts)
+        if ssl is not None:
+            ssl_handshake_timeout = timeouts.handshake if ssl_handshake_timeout is None else ssl_handshake_timeout
+            ssl_shutdown_timeout = timeouts.shutdown if ssl_shutdown_timeout is None else ssl_shutdown_timeout
         tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)
@@ -90,7 +100,10 @@ class AsyncTCPNetworkServer(
             protocol=protocol,
             handler=request_handler,
             logger=logger,
+            limits=limits,
+            timeouts=timeouts,
             max_recv_size=max_recv_size,
+            network_of=network_of,
             connection_log_level=logging.DEBUG if log_client_connection is False else logging.INFO,
             secure=as_it_is if tls is None else _securing(tls),
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import AnyStreamProtocolType
     from easynetwork.servers.handlers import AsyncStreamRequestHandler
+    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneTCPNetworkServer",)
 
@@ -54,6 +55,8 @@ class StandaloneTCPNetworkServer(
         backlog: int | None = None,
         reuse_port: bool = False,
         max_recv_size: int | None = None,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         log_client_connection: bool | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
@@ -73,6 +76,8 @@ class StandaloneTCPNetworkServer(
                 backlog=backlog,
                 reuse_port=reuse_port,
                 max_recv_size=max_recv_size,
+                limits=limits,
+                timeouts=timeouts,
                 log_client_connection=log_client_connection,
                 logger=logger,
             ),

@@ -9,16 +9,13 @@ from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.datagrams import DatagramListener
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress, new_socket_address
 from easynetwork.protocol import DatagramProtocol
-from easynetwork.servers.engine.arguments import check_host, check_range, check_type
+from easynetwork.servers.engine.arguments import check_host, check_options, check_range, check_type
 from easynetwork.servers.engine.datagram_reader import DatagramReader
-from easynetwork.servers.engine.datagram_service import (
-    MAX_PEERS,
-    MAX_PENDING_DATAGRAMS,
-    DatagramService,
-)
+from easynetwork.servers.engine.datagram_service import DatagramService
 from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, INETClientAttribute
+from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 from .asked_address import Flow, answering_from_asked_address
 
@@ -47,8 +44,8 @@ class AsyncUDPNetworkServer(
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.
         reuse_port: lets several servers share the port (``SO_REUSEPORT``).
-        max_pending_datagrams: datagrams that wait for the handler of one peer (128; 1 MiB together); the newest are dropped beyond it.
-        max_peers: peers with a running handler (10,000); the datagrams of others are dropped meanwhile.
+        limits: how much of the server its peers may take at most.
+        timeouts: how long the server waits for its peers.
         logger: where to log; by default the logger of this module.
 
     Raises:
@@ -65,14 +62,15 @@ class AsyncUDPNetworkServer(
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
         *,
         reuse_port: bool = False,
-        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
-        max_peers: int = MAX_PEERS,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         check_host(host)
         check_range("port", port, 0, 65535)
         check_type("protocol", protocol, DatagramProtocol)
         check_type("request_handler", request_handler, AsyncDatagramRequestHandler)
+        limits, timeouts = check_options(limits, timeouts)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)
 
@@ -88,8 +86,8 @@ class AsyncUDPNetworkServer(
             handler=request_handler,
             logger=logger,
             reader=DatagramReader(protocol),
-            max_pending_datagrams=check_range("max_pending_datagrams", max_pending_datagrams, 1),
-            max_peers=check_range("max_peers", max_peers, 1),
+            limits=limits,
+            timeouts=timeouts,
         )
         super().__init__(backend, service, logger)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
 from easynetwork.servers.async_udp import AsyncUDPNetworkServer
-from easynetwork.servers.engine.datagram_service import MAX_PEERS, MAX_PENDING_DATAGRAMS
 from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import DatagramProtocol
     from easynetwork.servers.handlers import AsyncDatagramRequestHandler
+    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUDPNetworkServer",)
 
@@ -48,8 +48,8 @@ class StandaloneUDPNetworkServer(
         *,
         runner_options: Mapping[str, Any] | None = None,
         reuse_port: bool = False,
-        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
-        max_peers: int = MAX_PEERS,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         super().__init__(
@@ -62,8 +62,8 @@ class StandaloneUDPNetworkServer(
                 request_handler,
                 backend,
                 reuse_port=reuse_port,
-                max_pending_datagrams=max_pending_datagrams,
-                max_peers=max_peers,
+                limits=limits,
+                timeouts=timeouts,
                 logger=logger,
             ),
         )

@@ -35,9 +35,6 @@ UnnamedAddressesBehavior = Literal["ignore", "handle", "warn"]
 
 _CUT: Final = DATA_CUT | CONTROL_CUT
 
-_DESCRIPTOR_WEIGHT: Final = 16384
-"""Bytes that a descriptor counts for in a peer's queue: 64 of them fill its mebibyte."""
-
 
 class ControlDatagram:
     """A datagram with control messages, or one that was cut off. All others are just their bytes."""
@@ -48,8 +45,8 @@ class ControlDatagram:
         self.control = control
 
     def __len__(self) -> int:
-        """What it costs to keep it, in bytes."""
-        return len(self._data) + _DESCRIPTOR_WEIGHT * self.control.descriptors
+        """Bytes of data."""
+        return len(self._data)
 
     def whole_data(self) -> bytes:
         """The data.
@@ -89,6 +86,9 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
                 datagram.control.deliver(data_received)
             return packet
 
+    def descriptors_in(self, datagram: AnyDatagram) -> int:
+        return datagram.control.descriptors if isinstance(datagram, ControlDatagram) else 0
+
     def discard(self, datagram: AnyDatagram) -> None:
         if isinstance(datagram, ControlDatagram):
             datagram.control.close()
@@ -102,6 +102,7 @@ class ControlDatagramSource(WrappedListener[ControlDatagramListener]):
         ancillary_bufsize: bytes of control messages that one datagram may bring; 0 leaves them to the kernel, which throws them away.
         unnamed: what to do with the datagrams of senders without an address.
         logger: where they are warned of.
+        max_descriptors: how many descriptors a datagram may bring at present; None is no limit.
     """
 
     def __init__(
@@ -110,11 +111,13 @@ class ControlDatagramSource(WrappedListener[ControlDatagramListener]):
         ancillary_bufsize: int,
         unnamed: UnnamedAddressesBehavior,
         logger: logging.Logger,
+        max_descriptors: Callable[[], int | None],
     ) -> None:
         super().__init__(listener)
         self._bufsize = ancillary_bufsize
         self._unnamed = unnamed
         self._logger = logger
+        self._max_descriptors = max_descriptors
         self._warnings = RateLimit()
         self._receive_message = listener.receive_message
         self._send_nowait = listener.send_nowait
@@ -126,7 +129,7 @@ class ControlDatagramSource(WrappedListener[ControlDatagramListener]):
             datagram: AnyDatagram = data
             if messages or flags & _CUT:
                 truncated = self._bufsize > 0 and bool(flags & CONTROL_CUT)
-                control = ReceivedControl(messages, truncated=truncated)
+                control = ReceivedControl(messages, truncated=truncated, max_descriptors=self._max_descriptors())
                 datagram = ControlDatagram(data, control, is_cut=bool(flags & DATA_CUT))
             if address or self._unnamed == "handle":
                 return datagram, address or ""

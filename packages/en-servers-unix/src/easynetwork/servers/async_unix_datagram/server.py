@@ -11,15 +11,12 @@ from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import DatagramProtocol
-from easynetwork.servers.engine.arguments import check_range, check_type
-from easynetwork.servers.engine.datagram_service import (
-    MAX_PEERS,
-    MAX_PENDING_DATAGRAMS,
-    DatagramService,
-)
+from easynetwork.servers.engine.arguments import check_options, check_range, check_type
+from easynetwork.servers.engine.datagram_service import DatagramService
 from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, UNIXClientAttribute
+from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 from .datagrams import (
     AnyDatagram,
@@ -54,10 +51,10 @@ class AsyncUnixDatagramServer(
         unnamed_addresses_behavior: what to do with datagrams of sockets that are bound to nothing, and cannot be answered: ``"ignore"`` (the
             default), ``"warn"`` (the same, with a line in the log), or ``"handle"``, all as one peer.
         receive_ancillary_data: whether control messages are received, for handlers that ask for them.
-        ancillary_bufsize: bytes of control messages that one datagram may bring (8 KiB).
-        max_pending_datagrams: datagrams that wait for the handler of one peer (128; 1 MiB together, in which a descriptor counts for 16 KiB); the
-            newest are dropped beyond it.
-        max_peers: peers with a running handler (10,000); the datagrams of others are dropped meanwhile.
+        ancillary_bufsize: bytes of control messages that one datagram may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the
+            descriptors of a datagram.
+        limits: how much of the server its peers may take at most.
+        timeouts: how long the server waits for its peers.
         logger: where to log; by default the logger of this module.
 
     Raises:
@@ -76,8 +73,8 @@ class AsyncUnixDatagramServer(
         unnamed_addresses_behavior: UnnamedAddressesBehavior | None = None,
         receive_ancillary_data: bool = False,
         ancillary_bufsize: int | None = None,
-        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
-        max_peers: int = MAX_PEERS,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         address = unix_address(path)
@@ -89,15 +86,20 @@ class AsyncUnixDatagramServer(
         if unnamed not in get_args(UnnamedAddressesBehavior):
             choices = ", ".join(map(repr, get_args(UnnamedAddressesBehavior)))
             raise ValueError(f"unnamed_addresses_behavior: expected one of {choices}, got {unnamed!r}")
+        if limits is None and ancillary_bufsize is not None:
+            limits = ServerLimits(
+                max_descriptors=None
+            )  # who chooses the room for them has chosen how many there may be
+        limits, timeouts = check_options(limits, timeouts)
         bufsize = _control_bufsize(receive_ancillary_data, ancillary_bufsize)
         backend = ensure_backend(backend)
         logger = logger or logging.getLogger(__package__)
 
         async def open_listeners() -> Sequence[DatagramSource[AnyDatagram]]:
             listener = await backend.create_unix_datagram_listener(address, mode=mode)
-            return [ControlDatagramSource(listener, bufsize, unnamed, logger)]
+            return [ControlDatagramSource(listener, bufsize, unnamed, logger, lambda: service.limits.max_descriptors)]
 
-        service = DatagramService(
+        service: DatagramService[AnyDatagram, _RequestT, _ResponseT] = DatagramService(
             open_listeners=open_listeners,
             peer_name=_peer_name,
             client_attributes=_client_attributes,
@@ -106,8 +108,8 @@ class AsyncUnixDatagramServer(
             logger=logger,
             reader=ControlDatagramReader(protocol, receives_control=receive_ancillary_data),
             send_with_control=send_with_control,
-            max_pending_datagrams=check_range("max_pending_datagrams", max_pending_datagrams, 1),
-            max_peers=check_range("max_peers", max_peers, 1),
+            limits=limits,
+            timeouts=timeouts,
         )
         super().__init__(backend, service, logger)
 

@@ -14,7 +14,7 @@ from easynetwork.servers.engine.conversation import EOF, EndOfStream
 from easynetwork.servers.engine.stream_client import StreamClient
 
 if TYPE_CHECKING:
-    from easynetwork.protocol import AnyStreamProtocolType
+    from easynetwork.servers.engine.stream_service import StreamService
 
 __all__ = ("UnixStreamClient",)
 
@@ -28,15 +28,15 @@ class UnixStreamClient(StreamClient[_RequestT, _ResponseT]):
     def __init__(
         self,
         stream: ControlByteStream,
-        protocol: AnyStreamProtocolType[_ResponseT, _RequestT],
-        max_recv_size: int,
+        service: StreamService[_RequestT, _ResponseT],
         attributes: Mapping[Any, Callable[[], Any]],
         *,
         ancillary_bufsize: int,
     ) -> None:
-        super().__init__(stream, protocol, max_recv_size, attributes)
+        super().__init__(stream, service, attributes)
+        limits = service.limits
         self._control_stream = stream
-        self._control = ControlQueue()
+        self._control = ControlQueue(max_pending=limits.max_pending_descriptors, max_in_read=limits.max_descriptors)
         stream.deliver_control(self._control.add, ancillary_bufsize)
 
     def check_control(self) -> None:
@@ -59,7 +59,9 @@ class UnixStreamClient(StreamClient[_RequestT, _ResponseT]):
 
     async def send_packet_with_ancillary(self, packet: _ResponseT, ancillary_data: Any, /) -> None:
         messages = raw_control_messages(ancillary_data)
-        await self._send_in_turn(self._control_stream.send_message, self._encoded(packet), messages)
+        data = self._encoded(packet)
+        self._traffic.send(len(data))
+        await self._send_in_turn(self._control_stream.send_message, data, messages)
 
     async def aclose(self) -> None:
         try:

@@ -13,10 +13,11 @@ from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute, 
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
-from easynetwork.servers.engine.arguments import check_range, check_type
+from easynetwork.servers.engine.arguments import check_options, check_range, check_type
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.engine.stream_service import BACKLOG, MAX_RECV_SIZE, StreamService
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, UNIXClientAttribute
+from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 from .client import UnixStreamClient
 
@@ -43,7 +44,10 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
         backlog: connections that may wait to be accepted (512).
         mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
         max_recv_size: bytes that one read may bring (64 KiB).
-        ancillary_bufsize: bytes of control messages that one read may bring (8 KiB).
+        ancillary_bufsize: bytes of control messages that one read may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the
+            descriptors of a read.
+        limits: how much of the server its peers may take at most.
+        timeouts: how long the server waits for its peers.
         log_client_connection: whether the coming and going of clients is logged as INFO (the default) or as DEBUG.
         logger: where to log; by default the logger of this module.
 
@@ -63,6 +67,8 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
         mode: int | None = None,
         max_recv_size: int | None = None,
         ancillary_bufsize: int | None = None,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         log_client_connection: bool | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
@@ -73,6 +79,11 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
         if mode is not None:
             check_range("mode", mode, 0, 0o777)
         max_recv_size = MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
+        if limits is None and ancillary_bufsize is not None:
+            limits = ServerLimits(
+                max_descriptors=None
+            )  # who chooses the room for them has chosen how many there may be
+        limits, timeouts = check_options(limits, timeouts)
         if ancillary_bufsize is None:
             ancillary_bufsize = CONTROL_BUFSIZE
         check_range("ancillary_bufsize", ancillary_bufsize, 1)
@@ -88,6 +99,8 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
             protocol=protocol,
             handler=request_handler,
             logger=logger,
+            limits=limits,
+            timeouts=timeouts,
             max_recv_size=max_recv_size,
             make_client=functools.partial(UnixStreamClient, ancillary_bufsize=ancillary_bufsize),
             connection_log_level=logging.DEBUG if log_client_connection is False else logging.INFO,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from easynetwork.lowlevel.socket import UnixSocketAddress
 from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
-from easynetwork.servers.engine.datagram_service import MAX_PEERS, MAX_PENDING_DATAGRAMS
 from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from easynetwork.protocol import DatagramProtocol
     from easynetwork.servers.async_unix_datagram.datagrams import UnnamedAddressesBehavior
     from easynetwork.servers.handlers import AsyncDatagramRequestHandler
+    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUnixDatagramServer",)
 
@@ -50,8 +50,8 @@ class StandaloneUnixDatagramServer(BaseStandaloneNetworkServer[UnixSocketAddress
         unnamed_addresses_behavior: UnnamedAddressesBehavior | None = None,
         receive_ancillary_data: bool = False,
         ancillary_bufsize: int | None = None,
-        max_pending_datagrams: int = MAX_PENDING_DATAGRAMS,
-        max_peers: int = MAX_PEERS,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         super().__init__(
@@ -66,8 +66,8 @@ class StandaloneUnixDatagramServer(BaseStandaloneNetworkServer[UnixSocketAddress
                 unnamed_addresses_behavior=unnamed_addresses_behavior,
                 receive_ancillary_data=receive_ancillary_data,
                 ancillary_bufsize=ancillary_bufsize,
-                max_pending_datagrams=max_pending_datagrams,
-                max_peers=max_peers,
+                limits=limits,
+                timeouts=timeouts,
                 logger=logger,
             ),
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import AnyStreamProtocolType
     from easynetwork.servers.handlers import AsyncStreamRequestHandler
+    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUnixStreamServer",)
 
@@ -48,6 +49,8 @@ class StandaloneUnixStreamServer(BaseStandaloneNetworkServer[UnixSocketAddress],
         mode: int | None = None,
         max_recv_size: int | None = None,
         ancillary_bufsize: int | None = None,
+        limits: ServerLimits | None = None,
+        timeouts: ServerTimeouts | None = None,
         log_client_connection: bool | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
@@ -63,6 +66,8 @@ class StandaloneUnixStreamServer(BaseStandaloneNetworkServer[UnixSocketAddress],
                 mode=mode,
                 max_recv_size=max_recv_size,
                 ancillary_bufsize=ancillary_bufsize,
+                limits=limits,
+                timeouts=timeouts,
                 log_client_connection=log_client_connection,
                 logger=logger,
             ),

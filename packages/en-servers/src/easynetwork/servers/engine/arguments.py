@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ("check_host", "check_range", "check_type")
+from ..options import ServerLimits, ServerTimeouts
+
+__all__ = ("check_drain", "check_host", "check_options", "check_range", "check_type")
 
 
 def check_type(name: str, value: object, *kinds: type) -> None:
@@ -31,3 +33,21 @@ def check_range(name: str, value: int, low: int, high: int | None = None) -> int
     if value < low or (high is not None and value > high):
         raise ValueError(f"{name}: expected {f'{low} or more' if high is None else f'{low} to {high}'}, got {value}")
     return value
+
+
+def check_options(limits: ServerLimits | None, timeouts: ServerTimeouts | None) -> tuple[ServerLimits, ServerTimeouts]:
+    """Returns what was given, or the defaults; raises `TypeError`."""
+    limits = ServerLimits() if limits is None else limits
+    timeouts = ServerTimeouts() if timeouts is None else timeouts
+    check_type("limits", limits, ServerLimits)
+    check_type("timeouts", timeouts, ServerTimeouts)
+    return limits, timeouts
+
+
+def check_drain(drain: float | None) -> None:
+    """Raises `TypeError` or `ValueError` if ``drain`` is no time that handlers could be given; 0 is one."""
+    if drain is None:
+        return
+    check_type("drain", drain, int, float)
+    if not drain >= 0:  # written so that NaN fails too
+        raise ValueError(f"drain: expected 0 seconds or more, got {drain!r}")

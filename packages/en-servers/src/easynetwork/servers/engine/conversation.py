@@ -81,6 +81,9 @@ async def converse(
                 wish = await answer
             except StopAsyncIteration:
                 break
+            finally:
+                # It has the error, whose traceback has this frame: a circle would keep all that a bad packet was.
+                del answer
         if interrupted:
             return Outcome.INTERRUPTED
     return Outcome.DONE

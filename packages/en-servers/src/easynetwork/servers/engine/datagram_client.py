@@ -8,26 +8,24 @@ from collections.abc import Callable, Mapping, Sized
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
-from easynetwork.exceptions import ClientClosedError
+from easynetwork.exceptions import ClientClosedError, DatagramProtocolParseError
 from easynetwork.lowlevel.fair_lock import FairLock
 from easynetwork.lowlevel.request_handler import RecvParams
 
 from ..handlers import AsyncDatagramClient
 from .conversation import EOF, EndOfStream
-from .wish import read_wish
+from .counters import FULL
+from .wish import PacketTimeoutError, read_wish
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, IEvent
 
     from .datagram_hub import DatagramHub
 
-__all__ = ("MAX_PENDING_BYTES", "DatagramClient")
+__all__ = ("DatagramClient",)
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
-
-MAX_PENDING_BYTES: Final = 1 << 20
-"""Bytes of all datagrams that wait for one peer's handler: 16 of the largest that UDP has."""
 
 _PLAIN: Final = RecvParams()
 
@@ -99,22 +97,33 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
                 return EOF
         datagram = self.queue.pop(0)
         self.taken += 1
-        packet: _RequestT = hub.read(datagram, data_received)
+        try:
+            packet: _RequestT = hub.read(datagram, data_received)
+        except DatagramProtocolParseError:
+            hub.counters.parse_errors += 1
+            hub.traffic.more_packets -= 1
+            raise
         return packet
 
     async def _wait_for_datagram(self, timeout: float | None) -> None:
+        """Returns when there is one, or when there will be none."""
         hub = self._hub
         if not hub.is_receiving:
             return
-        backend = hub.backend
-        self._arrival = arrival = backend.create_event()
+        timeouts = hub.service.timeouts
+        error = TimeoutError if timeout is not None else PacketTimeoutError
+        for_packet = _seconds(timeout if timeout is not None else timeouts.packet)
+        patience = min(for_packet, _seconds(timeouts.idle))
+        self._arrival = arrival = hub.backend.create_event()
         hub.arrivals.add(arrival)
         try:
-            if timeout is None or math.isinf(timeout):
+            if math.isinf(patience):
                 await arrival.wait()
-            else:
-                with backend.timeout(timeout):
-                    await arrival.wait()
+                return
+            with hub.backend.move_on_after(patience) as scope:
+                await arrival.wait()
+            if scope.cancelled_caught() and not self.queue and patience == for_packet:
+                raise error(f"no datagram within {patience:g} seconds")
         finally:
             self._arrival = None
             hub.arrivals.discard(arrival)
@@ -127,6 +136,9 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
                 await self._send_in_turn(hub.listener.send, data, self._address)
         except OSError as exc:
             raise self._send_error(exc) from None
+        hub.sends.append(len(data))
+        if len(hub.sends) >= FULL:
+            hub.traffic.add_up()
 
     async def send_packet_with_ancillary(self, packet: _ResponseT, ancillary_data: Any, /) -> None:
         send = self._hub.service.send_with_control
@@ -138,6 +150,7 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
             await self._send_in_turn(send, self._hub.listener, data, ancillary_data, self._address)
         except OSError as exc:
             raise self._send_error(exc) from None
+        self._hub.traffic.send(len(data))
 
     async def _send_in_turn(self, send: Callable[..., Any], *arguments: Any) -> None:
         """Sends after those that wait already, for a peer whose queue is full."""
@@ -153,23 +166,41 @@ class DatagramClient(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Respon
 
     def put(self, datagram: Sized) -> bool:
         """Queues a datagram, and wakes the generator that waits for it; False if there is no room."""
-        queue = self.queue
-        if queue and (
-            len(queue) >= self._hub.service.max_pending_datagrams
-            or sum(map(len, queue)) + len(datagram) > MAX_PENDING_BYTES
-        ):
+        queue, counters = self.queue, self._hub.counters
+        if queue and (limit := self._limit_of(datagram)) is not None:
+            counters.limits_hit[limit] += 1
             return False
         queue.append(datagram)
+        if len(queue) > counters.longest_queue:
+            counters.longest_queue = len(queue)
         if self._arrival is not None:
             self._arrival.set()
         return True
+
+    def _limit_of(self, datagram: Sized) -> str | None:
+        """The name of the limit that keeps ``datagram`` from waiting behind the others."""
+        queue, limits, descriptors_in = self.queue, self._hub.service.limits, self._hub.reader.descriptors_in
+        if limits.max_pending_datagrams is not None and len(queue) >= limits.max_pending_datagrams:
+            return "max_pending_datagrams"
+        if limits.max_pending_bytes is not None and sum(map(len, queue)) + len(datagram) > limits.max_pending_bytes:
+            return "max_pending_bytes"
+        descriptors = descriptors_in(datagram)
+        if not descriptors or limits.max_pending_descriptors is None:
+            return None
+        is_too_much = sum(map(descriptors_in, queue)) + descriptors > limits.max_pending_descriptors
+        return "max_pending_descriptors" if is_too_much else None
 
     def discard_next(self) -> None:
         """Throws the oldest datagram away, if there is one."""
         if self.queue:
             self._hub.reader.discard(self.queue.pop(0))
+            self._hub.traffic.more_packets -= 1
 
     def discard_all(self) -> None:
         """Throws all of them away."""
         while self.queue:
             self.discard_next()
+
+
+def _seconds(limit: float | None) -> float:
+    return math.inf if limit is None else limit

@@ -20,6 +20,7 @@ from easynetwork.exceptions import ClientClosedError
 from easynetwork.protocol.encoders import make_datagram_encoder
 
 from .conversation import converse
+from .counters import FULL
 from .datagram_client import DatagramClient
 from .inline import DONE, conversations, finish
 from .log import ClientErrorLog
@@ -57,6 +58,9 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self.reader = service.reader
         self.read = service.reader.read
         self.encode = make_datagram_encoder(service.protocol)
+        self.counters = service.counters
+        self.traffic = service.counters.begin()
+        self.sends = self.traffic.sends
         self.ended = False
         """Whether the service has ended, and with it everything that is held for peers."""
         self._handle = service.handler.handle
@@ -64,6 +68,10 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._recent: OrderedDict[Any, DatagramClient[_RequestT, _ResponseT]] = OrderedDict()
         self._others: WeakValueDictionary[Any, DatagramClient[_RequestT, _ResponseT]] = WeakValueDictionary()
         self._attended = 0
+        self._was_crowded = False
+        self._clients: TaskGroup | None = None  # where the tasks are; None before serving
+        self._leading = 0  # the number of the task that receives; 0 if none does
+        self._over = self.backend.create_event()  # no task receives any more
         self._numbers = itertools.count(1)  # for the names of the tasks, which handlers and debuggers see
         self.waiting: set[DatagramClient[_RequestT, _ResponseT]] = set()
         """The clients whose handler has had to wait."""
@@ -74,32 +82,43 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
 
     async def serve(self, clients: TaskGroup) -> None:
         """Receives until the listener is closed, in tasks of ``clients``."""
+        self._clients = clients
         try:
-            while not self.listener.is_closing():
-                lead = _Lead(self.backend.create_event())
-                clients.start_soon(self._lead, lead, name=f"datagrams-{next(self._numbers)}")
-                await lead.given_up.wait()
+            while not self.listener.is_closing():  # a handler can end the task that receives: it may cancel it, for one
+                self._over = self.backend.create_event()
+                self._start_lead()
+                await self._over.wait()
         finally:
             self.stop_receiving()
 
-    async def _lead(self, lead: _Lead) -> None:
+    def _start_lead(self) -> None:
+        assert self._clients is not None
+        self._leading = number = next(self._numbers)
+        self._clients.start_soon(self._lead, number, name=f"datagrams-{number}")
+
+    async def _lead(self, number: int) -> None:
         """Receives until the listener is closed, or a handler needs the task. Only what is not an `Exception` leaves it."""
-        receive, recent = self.listener.receive, self._recent
+        receive, recent, reads = self.listener.receive, self._recent, self.traffic.reads
         talks = conversations(self._converse)
         talks.send(None)
         try:
-            while not lead.is_given_up:
+            while self._leading == number:
                 try:
                     datagram, address = await receive()
+                except _NothingMore:
+                    return
                 except OSError as exc:
                     if self.listener.is_closing():
                         return
                     self.service.receive_failed(exc)
                     await self.backend.sleep(_RECEIVE_PAUSE)
                     continue
+                reads.append(len(datagram))
+                if len(reads) >= FULL:
+                    self.traffic.add_up()
                 client = recent.get(address) or self._find(address)
                 if client.is_attended or self._attended >= self.service.max_peers:
-                    if not (client.is_attended and client.put(datagram)):
+                    if not self._put(client, datagram):
                         self._drop(client, datagram)
                     continue
                 client.queue.append(datagram)
@@ -110,7 +129,8 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                         context = self._new_context()
                         trap = context.run(talks.send, client)
                         if trap is not DONE:
-                            lead.give_up()
+                            if self._leading == number:
+                                self._start_lead()  # this one is the handler's until the peer has no more datagrams
                             self.waiting.add(client)
                             try:
                                 await finish(talks, context, trap)
@@ -120,9 +140,13 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
                     client.is_attended = False
                     self._attended -= 1
                     client.discard_all()
+                    if self._was_crowded and not self._attended:
+                        self._forget_the_crowd()
         finally:
-            lead.give_up()
             talks.close()
+            if self._leading == number:
+                self._leading = 0
+                self._over.set()
 
     async def _converse(self, client: DatagramClient[_RequestT, _ResponseT]) -> None:
         """One generator, which uses up one datagram at least."""
@@ -131,27 +155,45 @@ class DatagramHub(Generic[_DatagramT, _RequestT, _ResponseT]):
             # `converse` makes the generator, so that its handler's first words are in its context as well.
             await converse(map(self._handle, (client,)), client.receive)
         except (Exception, BaseExceptionGroup) as exc:
-            ClientErrorLog(self.service.logger, client.name).handler_failed(exc, connections_break=False)
+            ClientErrorLog(self.service.logger, self.counters, client.name).handler_failed(exc, connections_break=False)
         if client.taken == taken:
             client.discard_next()
 
     def _find(self, address: Any) -> DatagramClient[_RequestT, _ResponseT]:
         client: DatagramClient[_RequestT, _ResponseT] | None = self._others.get(address)
         if client is None:
+            self.counters.clients_total += 1
             client = DatagramClient(self, address)
+        if self._attended > _RECENT_PEERS:
+            self._was_crowded = True
         if len(self._recent) >= _RECENT_PEERS:
             oldest, forgotten = self._recent.popitem(last=False)
             self._others[oldest] = forgotten
         self._recent[address] = client
         return client
 
+    def _forget_the_crowd(self) -> None:
+        """Small objects that stay, scattered over all the memory that the others have left, would keep the system from having it back."""
+        self._was_crowded = False
+        self._others.update(self._recent)  # some of them may be held, and must stay who they are
+        self._recent.clear()
+
+    def _put(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> bool:
+        if client.is_attended:
+            return client.put(datagram)
+        self.counters.limits_hit["max_peers"] += 1
+        return False
+
     def _drop(self, client: DatagramClient[_RequestT, _ResponseT], datagram: _DatagramT) -> None:
         self.reader.discard(datagram)
+        self.traffic.more_packets -= 1
         self.service.drops.add(client)
 
     def stop_receiving(self) -> None:
         """Nothing will arrive any more, and those who wait for it see why. Safe to repeat."""
         self.is_receiving = False
+        self._leading = 0
+        self.listener.interrupt_receive(_NothingMore())
         for arrival in self.arrivals:
             arrival.set()
 
@@ -166,14 +208,5 @@ def _refuse(packet: object) -> bytes:
     raise ClientClosedError("the server has ended")
 
 
-class _Lead:
-    """The role of the task that receives."""
-
-    def __init__(self, given_up: IEvent) -> None:
-        self.given_up = given_up
-        self.is_given_up = False
-
-    def give_up(self) -> None:
-        """Lets another task lead. Safe to repeat."""
-        self.is_given_up = True
-        self.given_up.set()
+class _NothingMore(Exception):
+    """Wakes the task that receives, for the last time."""

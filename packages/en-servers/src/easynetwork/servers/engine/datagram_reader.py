@@ -45,5 +45,9 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
         """
         return self._decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
 
+    def descriptors_in(self, datagram: _DatagramT) -> int:
+        """How many file descriptors ``datagram`` holds."""
+        return 0
+
     def discard(self, datagram: _DatagramT) -> None:
         """Nobody will read ``datagram``: gives back what it holds."""

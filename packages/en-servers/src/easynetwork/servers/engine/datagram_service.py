@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..handlers import AsyncDatagramRequestHandler
+from ..options import ServerLimits, ServerTimeouts
+from .counters import Counters
 from .datagram_hub import DatagramHub
 from .datagram_reader import DatagramReader
 from .datagram_source import DatagramSource
@@ -19,20 +22,14 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
     from easynetwork.protocol import DatagramProtocol
 
-__all__ = ("MAX_PEERS", "MAX_PENDING_DATAGRAMS", "DatagramService")
+__all__ = ("DatagramService",)
 
 _DatagramT = TypeVar("_DatagramT", bound=Sized)
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
 
-MAX_PENDING_DATAGRAMS = 128
-"""Datagrams that wait for one peer's handler, unless the server's option says otherwise."""
 
-MAX_PEERS = 10_000
-"""Peers with a running handler, unless the server's option says otherwise: at some 6 kB each with a task, 60 MB."""
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
     """What a datagram server does with its listeners; the transport is in the values."""
 
@@ -55,17 +52,26 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
     send_with_control: Callable[[Any, bytes, Any, Any], Awaitable[None]] | None = None
     """Sends data and control messages, of listener, data, messages and address; None where there are none."""
 
-    max_pending_datagrams: int = MAX_PENDING_DATAGRAMS
-    max_peers: int = MAX_PEERS
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    timeouts: ServerTimeouts = field(default_factory=ServerTimeouts)
 
+    counters: Counters = field(default_factory=Counters, init=False)
     drops: DropLog = field(init=False)
     """Where datagrams that nobody will read are counted."""
+
+    max_peers: float = field(init=False)
+    """The limit as a number, which each datagram is compared with."""
 
     _receive_trouble: RateLimit = field(default_factory=RateLimit, init=False)
     _hubs: list[DatagramHub[Any, Any, Any]] = field(default_factory=list[Any], init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "drops", DropLog(self.logger))  # the way of frozen records
+        self.drops = DropLog(self.logger, self.counters)
+        self.set_limits(self.limits)
+
+    def set_limits(self, limits: ServerLimits) -> None:
+        self.limits = limits
+        self.max_peers = math.inf if limits.max_peers is None else limits.max_peers
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
         exit_stack.callback(self._end)  # the last thing: what the handler puts on the stack may still send
@@ -76,9 +82,15 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
 
     async def serve(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> None:
         """Has the datagrams of ``listener`` handled until it is closed."""
+        listener.send_timeout = math.inf if self.timeouts.send_stall is None else self.timeouts.send_stall
         hub = DatagramHub(self, listener)
         self._hubs.append(hub)
         await hub.serve(clients)
+
+    async def drain(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> bool:
+        """No more datagrams are received. Those that are here are handled, and answered through ``listener``; who waits for more is told that it was the end."""
+        self.end_conversations()
+        return False
 
     def end_conversations(self) -> None:
         for hub in self._hubs:
@@ -92,5 +104,6 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
     def _end(self) -> None:
         for hub in self._hubs:
             hub.end()
+            self.counters.end(hub.traffic)
         self._hubs.clear()
         self.drops.flush()

@@ -21,7 +21,15 @@ _ListenerT = TypeVar("_ListenerT", bound=DatagramListener)
 class DatagramSource(Protocol[_DatagramT_co]):
     """A `DatagramListener`, or one whose datagrams are more than bytes. Addresses are hashable."""
 
+    @property
+    def send_timeout(self) -> float: ...
+
+    @send_timeout.setter
+    def send_timeout(self, seconds: float) -> None: ...
+
     def receive(self) -> Coroutine[Any, Any, tuple[_DatagramT_co, Any]]: ...
+
+    def interrupt_receive(self, error: Exception) -> None: ...
 
     def send_nowait(self, data: bytes, address: Any) -> bool: ...
 
@@ -44,8 +52,19 @@ class WrappedListener(TypedAttributeProvider, Generic[_ListenerT]):
         self._listener = listener
 
     @property
+    def send_timeout(self) -> float:
+        return self._listener.send_timeout
+
+    @send_timeout.setter
+    def send_timeout(self, seconds: float) -> None:
+        self._listener.send_timeout = seconds
+
+    @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return self._listener.extra_attributes
+
+    def interrupt_receive(self, error: Exception) -> None:
+        self._listener.interrupt_receive(error)
 
     def backend(self) -> AsyncBackend:
         return self._listener.backend()

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from easynetwork.exceptions import ClientClosedError
 
-__all__ = ("ClientErrorLog", "DropLog", "RateLimit")
+from .counters import Counters
+from .wish import PacketTimeoutError
+
+__all__ = ("ClientErrorLog", "DropLog", "RateLimit", "consists_of")
 
 _Error = Exception | BaseExceptionGroup[Any]
 """One that is an `Exception`, or may have such parts."""
@@ -40,14 +43,16 @@ class RateLimit:
 class DropLog:
     """Counts the datagrams that nobody will read, and says so in one line a second at most."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, counters: Counters) -> None:
         self._logger = logger
+        self._counters = counters
         self._limit = RateLimit()
         self._datagrams = 0
         self._peers: set[Hashable] = set()
 
     def add(self, peer: Hashable) -> None:
         """One more, of ``peer``."""
+        self._counters.datagrams_dropped += 1
         self._datagrams += 1
         if len(self._peers) < _COUNTED_PEERS:
             self._peers.add(peer)
@@ -70,8 +75,9 @@ class DropLog:
 class ClientErrorLog:
     """Says what went wrong with one client, in at most one record for each kind."""
 
-    def __init__(self, logger: logging.Logger, address: object) -> None:
+    def __init__(self, logger: logging.Logger, counters: Counters, address: object) -> None:
         self._logger = logger
+        self._counters = counters
         self._address = address
 
     def handler_failed(self, exc: _Error, *, connections_break: bool) -> None:
@@ -83,7 +89,8 @@ class ClientErrorLog:
         Raises:
             BaseExceptionGroup: the part that is no `Exception`. Task groups of trio's raise errors and a cancellation in one.
         """
-        closed, rest = _split(exc, ClientClosedError)
+        _, rest = _split(exc, PacketTimeoutError)
+        closed, rest = _split(rest, ClientClosedError)
         if connections_break:
             _, rest = _split(rest, ConnectionError)
         errors, no_errors = _split(rest, Exception)
@@ -92,6 +99,7 @@ class ClientErrorLog:
                 "There have been attempts to do operation on closed client %s", self._address, exc_info=closed
             )
         if errors is not None:
+            self._counters.handler_errors += 1
             self._logger.error(
                 "Exception occurred during processing of request from %s", self._address, exc_info=errors
             )
@@ -112,6 +120,11 @@ class ClientErrorLog:
             self._logger.warning("ConnectionError raised in request_handler.on_disconnection()")
         if rest is not None:
             self.handler_failed(rest, connections_break=False)
+
+
+def consists_of(exc: _Error, kind: type[Exception]) -> bool:
+    """Whether an exception is of ``kind``, or a group of nothing else."""
+    return _split(exc, kind)[1] is None
 
 
 def _split(exc: _Error | None, kind: type[Exception]) -> tuple[Exception | None, _Error | None]:

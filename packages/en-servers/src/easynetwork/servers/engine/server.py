@@ -15,6 +15,10 @@ from easynetwork.lowlevel.interrupts import unwrapped_interrupts
 from easynetwork.lowlevel.socket import ISocket, SocketAddress, SocketAttribute
 
 from ..abc import AbstractAsyncNetworkServer, SupportsEventSet
+from ..options import ServerLimits, ServerTimeouts
+from ..statistics import ServerStatistics
+from .arguments import check_drain, check_type
+from .counters import Counters
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, CancelScope, TaskGroup
@@ -48,8 +52,23 @@ class Service(Protocol[_ListenerT]):
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None: ...
 
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def limits(self) -> ServerLimits: ...
+
+    def set_limits(self, limits: ServerLimits) -> None: ...
+
+    @property
+    def timeouts(self) -> ServerTimeouts: ...
+
     async def serve(self, listener: _ListenerT, clients: TaskGroup) -> None:
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
+
+    async def drain(self, listener: _ListenerT, clients: TaskGroup) -> bool:
+        """`serve` was cancelled: handlers are told the end at their next ``yield``. Tells whether ``listener`` is of no more use to them."""
+        ...
 
     def end_conversations(self) -> None:
         """The tasks of the clients have been cancelled: a handler that goes on all the same shall be closed when it asks for a packet."""
@@ -65,12 +84,19 @@ class _Run:
     def __init__(self, backend: AsyncBackend) -> None:
         self.setting_up = backend.open_cancel_scope()
         self.serving = backend.open_cancel_scope()
+        self.accepting = backend.open_cancel_scope()
         self.ended = backend.create_event()
         self.is_set_up = False
         self.is_accepting = False
+        self.is_draining = False
 
     def cancel(self) -> None:
+        self.is_draining = False
         (self.serving if self.is_set_up else self.setting_up).cancel()
+
+    def drain(self) -> None:
+        self.is_draining, self.is_accepting = True, False
+        self.accepting.cancel()
 
 
 class _EndOfService(BaseException):
@@ -109,6 +135,25 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
 
     def is_listening(self) -> bool:
         return bool(self._listeners) and not any(listener.is_closing() for listener in self._listeners)
+
+    def is_draining(self) -> bool:
+        return self._run is not None and self._run.is_draining
+
+    @property
+    def timeouts(self) -> ServerTimeouts:
+        return self._service.timeouts
+
+    @property
+    def limits(self) -> ServerLimits:
+        return self._service.limits
+
+    @limits.setter
+    def limits(self, limits: ServerLimits) -> None:
+        check_type("limits", limits, ServerLimits)
+        self._service.set_limits(limits)
+
+    def statistics(self) -> ServerStatistics:
+        return self._service.counters.snapshot(len(self._service.attended()))
 
     def is_serving(self) -> bool:
         return self._run is not None and self._run.is_accepting and self.is_listening()
@@ -152,6 +197,9 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._closed = True
         if self._activation is not None:
             self._activation.cancel()
+        await self._stop_listening()
+
+    async def _stop_listening(self) -> None:
         listeners, self._listeners, self._addresses = self._listeners, (), ()
         await self._close_all(listeners)
 
@@ -166,12 +214,20 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         except OSError as exc:  # it is closed, but its socket file is still there
             self._logger.error("%s", exc.strerror or exc)
 
-    async def shutdown(self) -> None:
+    async def shutdown(self, *, drain: float | None = None) -> None:
+        check_drain(drain)
         run = self._run
-        if run is not None:
+        if run is None:
+            return
+        try:
+            if drain is not None and run.is_set_up:
+                run.drain()
+                with self._backend.move_on_after(drain):
+                    await run.ended.wait()
+        finally:
             run.cancel()
             self._service.end_conversations()
-            await run.ended.wait()
+        await run.ended.wait()
 
     async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
         self._check_not_closed()
@@ -202,13 +258,22 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
     async def _serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
         async with self._backend.create_task_group() as clients:
             with self._accepting(run):
-                async with self._backend.create_task_group() as acceptors:
-                    for listener in self._listeners:
-                        acceptors.start_soon(self._service.serve, listener, clients)
-                    self._logger.info("Start serving at %s", ", ".join(map(str, self.get_addresses())))
-                    run.is_set_up = run.is_accepting = True
-                    if is_up_event is not None:
-                        is_up_event.set()
+                with run.accepting:
+                    async with self._backend.create_task_group() as acceptors:
+                        for listener in self._listeners:
+                            acceptors.start_soon(self._service.serve, listener, clients)
+                        self._logger.info("Start serving at %s", ", ".join(map(str, self.get_addresses())))
+                        run.is_set_up = run.is_accepting = True
+                        if is_up_event is not None:
+                            is_up_event.set()
+                if run.is_draining:
+                    await self._drain(clients)
+
+    async def _drain(self, clients: TaskGroup) -> None:
+        self._logger.info("Draining: no more clients are accepted, and requests are finished")
+        unused = [listener for listener in self._listeners if await self._service.drain(listener, clients)]
+        if unused:
+            await self._stop_listening()
 
     @contextlib.contextmanager
     def _accepting(self, run: _Run) -> Generator[None]:

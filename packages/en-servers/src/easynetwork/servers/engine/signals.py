@@ -6,7 +6,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,10 +18,10 @@ class _Ended(SystemExit, KeyboardInterrupt):
 
 
 @contextmanager
-def ending_by_signals(stop: Callable[[], object]) -> Generator[None]:
-    """Has the service inside ended by Ctrl-C, which is the event loop's own affair, and by SIGTERM, for which ``stop`` is called in another thread.
+def ending_by_signals(stops: Sequence[Callable[[], object]]) -> Generator[None]:
+    """Has the service inside ended by Ctrl-C, which is the event loop's own affair, and by SIGTERM, for which one of ``stops`` is called in another thread.
 
-    A second SIGTERM ends the process at once. Does nothing outside of the main thread, and leaves SIGTERM alone if the program handles it itself.
+    Each SIGTERM calls the next one; after the last, one more ends the process at once. Does nothing outside of the main thread, and leaves SIGTERM alone if the program handles it itself.
 
     Raises:
         KeyboardInterrupt: a signal has ended the service. If nobody catches it, the process ends with the status that shells have for the signal, 128 and
@@ -30,7 +30,7 @@ def ending_by_signals(stop: Callable[[], object]) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _at_sigterm(stop) as was_terminated:
+    with _at_sigterm(stops) as was_terminated:
         try:
             yield
         except KeyboardInterrupt:
@@ -40,24 +40,26 @@ def ending_by_signals(stop: Callable[[], object]) -> Generator[None]:
 
 
 @contextmanager
-def _at_sigterm(stop: Callable[[], object]) -> Generator[Callable[[], bool]]:
+def _at_sigterm(stops: Sequence[Callable[[], object]]) -> Generator[Callable[[], bool]]:
     """Gives a function that tells whether the signal came."""
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield lambda: False
         return
     has_come = False
+    left = list(stops)
     # A signal's handler interrupts the event loop anywhere, also where that holds a lock. So another thread stops it, told by the one thing that
     # the standard library has for such places (`SimpleQueue.put`).
-    news: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    news: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 
     def tell(number: int, frame: FrameType | None) -> None:
         nonlocal has_come
         has_come = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        news.put(True)
+        news.put(left.pop(0))
+        if not left:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def wait() -> None:
-        if news.get():
+        while (stop := news.get()) is not None:
             stop()
 
     waiter = threading.Thread(target=wait, name="easynetwork-sigterm", daemon=True)
@@ -67,5 +69,5 @@ def _at_sigterm(stop: Callable[[], object]) -> Generator[Callable[[], bool]]:
         yield lambda: has_come
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        news.put(False)
+        news.put(None)
         waiter.join()

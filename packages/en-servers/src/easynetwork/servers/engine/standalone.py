@@ -6,7 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,6 +15,9 @@ from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import ISocket, SocketAddress
 
 from ..abc import AbstractNetworkServer, SupportsEventSet
+from ..options import ServerLimits, ServerTimeouts
+from ..statistics import ServerStatistics
+from .arguments import check_drain, check_type
 from .server import BaseAsyncNetworkServer
 from .signals import ending_by_signals
 
@@ -48,7 +51,11 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         self._backend = ensure_backend("asyncio" if backend is None else backend)
         self._runner_options = runner_options
         self._make_server = make_server
-        self._logger = make_server(self._backend).logger  # wrong arguments are told here, where they were given
+        server = make_server(self._backend)  # wrong arguments are told here, where they were given
+        self._logger = server.logger
+        self._limits = server.limits
+        self._timeouts = server.timeouts
+        self._statistics = server.statistics()
         self._lock = threading.Lock()
         self._closed = False
         self._run: _Run[_AddressT] | None = None
@@ -67,6 +74,33 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         server = self._server()
         return () if server is None else server.get_sockets()
 
+    @property
+    def limits(self) -> ServerLimits:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: ServerLimits) -> None:
+        check_type("limits", limits, ServerLimits)
+        self._limits = limits
+        run = self._run
+        if run is not None:
+            run.request(self._set_limits)
+
+    async def _set_limits(self, server: BaseAsyncNetworkServer[Any, _AddressT]) -> None:
+        server.limits = self._limits
+
+    @property
+    def timeouts(self) -> ServerTimeouts:
+        return self._timeouts
+
+    def is_draining(self) -> bool:
+        server = self._server()
+        return server is not None and server.is_draining()
+
+    def statistics(self) -> ServerStatistics:
+        server = self._server()
+        return self._statistics if server is None else server.statistics()
+
     def _server(self) -> BaseAsyncNetworkServer[Any, _AddressT] | None:
         run = self._run
         return None if run is None else run.server
@@ -80,7 +114,8 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         """Serves in this thread until `shutdown` is called, or until the server is closed and its last client is gone.
 
         Can be called again after it has returned, and then binds its addresses anew. In the main thread, Ctrl-C and SIGTERM end it as
-        `shutdown` does (SIGTERM if the program has no handler of its own for it); a second SIGTERM ends the process at once.
+        `shutdown` does (SIGTERM if the program has no handler of its own for it); a second SIGTERM ends the process at once. If the server's time-outs
+        have a time to drain, the first SIGTERM gives it to the handlers, the second cancels them, and the third ends the process.
 
         Args:
             is_up_event: is set when clients are accepted: a `threading.Event`, or anything with ``set()``.
@@ -97,7 +132,7 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         run = self._begin()
         options = self._runner_options if runner_options is None else runner_options
         try:
-            with ending_by_signals(partial(self._stop, run)):
+            with ending_by_signals(self._stops(run)):
                 self._backend.bootstrap(self._serve, run, is_up_event, runner_options=options)
         finally:
             self._run = None
@@ -119,10 +154,13 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
                 run.server, run.portal = server, portal
                 if self._closed or run.is_stopping:
                     return
+            server.limits = self._limits
             try:
                 await server.serve_forever(is_up_event=is_up_event)
             except Exception as exc:
                 failure = exc  # the portal would wrap it in a group
+            finally:
+                self._statistics = server.statistics()
         if failure is not None:
             raise failure
 
@@ -144,28 +182,37 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         else:
             concurrent.futures.wait((closing,))
 
-    def shutdown(self, timeout: float | None = None) -> None:
+    def shutdown(self, timeout: float | None = None, *, drain: float | None = None) -> None:
         """Ends `serve_forever` with all its clients, and waits for its end. Thread-safe; returns at once if the server does not run.
 
         Args:
             timeout: seconds to wait at most. If they were not enough, the log names the handler and the clients that it still has; `serve_forever`
                 returns when it is done with them.
+            drain: seconds in which handlers may finish the requests that they have, before they are cancelled
+                (`AbstractAsyncNetworkServer.shutdown`); with a shorter ``timeout`` they have this time all the same.
 
         Raises:
             RuntimeError: this is the thread that serves.
         """
+        check_drain(drain)
         run = self._run
         if run is None:
             return
         run.refuse_own_thread("shutdown")
-        self._stop(run)
+        self._stop(run, drain)
         if not run.ended.wait(timeout):
             self._name_the_unfinished(run, timeout)
 
-    def _stop(self, run: _Run[_AddressT]) -> None:
+    def _stops(self, run: _Run[_AddressT]) -> Sequence[Callable[[], None]]:
+        """What the signals do, one after the other."""
+        at_once = partial(self._stop, run, None)
+        drain = self._timeouts.drain
+        return (at_once,) if drain is None else (partial(self._stop, run, drain), at_once)
+
+    def _stop(self, run: _Run[_AddressT], drain: float | None) -> None:
         with self._lock:
             run.is_stopping = True
-        run.request(BaseAsyncNetworkServer[Any, Any].shutdown)
+        run.request(partial(BaseAsyncNetworkServer[Any, Any].shutdown, drain=drain))
 
     def _name_the_unfinished(self, run: _Run[_AddressT], timeout: float | None) -> None:
         server = run.server
@@ -175,9 +222,10 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         handler, clients = server.describe_handler()
         names = ", ".join(map(str, clients[:_NAMED_CLIENTS]))
         self._logger.warning(
-            "The server has not ended within %s seconds: %s goes on after its cancellation, with clients: %d%s",
+            "The server has not ended within %s seconds: %s %s, with clients: %d%s",
             timeout,
             handler,
+            "is finishing its requests" if server.is_draining() else "goes on after its cancellation",
             len(clients),
             f" ({names}{', ...' if len(clients) > _NAMED_CLIENTS else ''})" if clients else "",
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -13,12 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from easynetwork.lowlevel.streams import ByteStream, ClosedListenerError, StreamListener
 
 from ..handlers import AsyncStreamRequestHandler
+from ..options import ServerLimits, ServerTimeouts
+from ..statistics import CloseReason
+from .admission import Admission
 from .conversation import Outcome, converse
+from .counters import Counters
 from .log import ClientErrorLog, RateLimit
 from .stream_client import StreamClient
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
     from easynetwork.protocol import AnyStreamProtocolType
 
 __all__ = ("BACKLOG", "MAX_RECV_SIZE", "StreamService", "as_it_is")
@@ -42,7 +47,7 @@ async def as_it_is(stream: ByteStream) -> ByteStream:
     return stream
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class StreamService(Generic[_RequestT, _ResponseT]):
     """What a stream server does with its listeners; the transport is in the values."""
 
@@ -56,6 +61,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     handler: AsyncStreamRequestHandler[_RequestT, _ResponseT]
     logger: logging.Logger
 
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    timeouts: ServerTimeouts = field(default_factory=ServerTimeouts)
+
     max_recv_size: int
     """Bytes that one read may bring."""
 
@@ -65,7 +73,14 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     secure: Callable[[ByteStream], Awaitable[ByteStream]] = as_it_is
     """Turns an accepted stream into the one to talk over (TLS); runs in the client's task."""
 
+    network_of: Callable[[Any], bytes | None] = lambda address: None
+    """The part of a peer's address that it cannot choose, by which its connections are counted; None where there is none."""
+
     connection_log_level: int = logging.INFO
+
+    counters: Counters = field(default_factory=Counters, init=False)
+    _admission: Admission = field(init=False)
+    _is_draining: bool = field(default=False, init=False)
 
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), init=False)
     """For the names of the tasks, which handlers and debuggers see."""
@@ -74,7 +89,15 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     _handshake_trouble: RateLimit = field(default_factory=RateLimit, init=False)
     _attended: dict[StreamClient[_RequestT, _ResponseT], object] = field(default_factory=dict[Any, object], init=False)
 
+    def __post_init__(self) -> None:
+        self._admission = Admission(self.limits, self.counters, self.logger)
+
+    def set_limits(self, limits: ServerLimits) -> None:
+        self.limits = limits
+        self._admission.set_limits(limits)
+
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
+        self._is_draining = False
         await self.handler.service_init(exit_stack, server)
 
     def attended(self) -> Sequence[object]:
@@ -84,6 +107,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         """Accepts connections until ``listener`` is closed, and starts a task for each."""
         backend = listener.backend()
         while True:
+            await self._admission.wait_for_room(backend)
             try:
                 stream = await listener.accept()
             except ClosedListenerError:
@@ -93,33 +117,61 @@ class StreamService(Generic[_RequestT, _ResponseT]):
                     self.logger.warning("Cannot accept connections for now: %s", exc)
                 await backend.sleep(_ACCEPT_PAUSE)
                 continue
-            clients.start_soon(self._run_client, stream, name=f"client-{next(self._numbers)}")
+            try:
+                await self._admission.wait_for_room(backend)  # another listener may have taken it meanwhile
+            except BaseException:
+                stream.abort()
+                raise
+            self._start_client(stream, clients)
             await backend.coro_yield()
+
+    async def drain(self, listener: StreamListener, clients: TaskGroup) -> bool:
+        """Tells the clients that it was the end, and those who are in the kernel's queue too, where a closed listener would reset them."""
+        self._is_draining = True
+        backend: AsyncBackend = listener.backend()
+        with contextlib.suppress(OSError), backend.move_on_after(0):
+            for _ in range(BACKLOG):
+                self._start_client(await listener.accept(), clients)
+        for client in tuple(self._attended):
+            client.end_input(CloseReason.DRAINING)
+        return True
 
     def end_conversations(self) -> None:
         for client in self._attended:
             client.is_over = True
 
-    async def _run_client(self, accepted: ByteStream) -> None:
-        stream = await self._establish(accepted)
-        if stream is None:
-            return
+    def _start_client(self, stream: ByteStream, clients: TaskGroup) -> None:
         try:
             address, attributes = self.client_attributes(stream)
         except OSError:
             stream.abort()  # reset before its turn came
             return
-        client = self.make_client(stream, self.protocol, self.max_recv_size, attributes)
-        self.logger.log(self.connection_log_level, "Accepted new connection (address = %s)", address)
-        self._attended[client] = address
+        network = self.network_of(address)
+        if not self._admission.enter(network):
+            self.counters.closed[CloseReason.LIMIT] += 1
+            stream.abort()
+            return
+        stream.send_timeout = math.inf if self.timeouts.send_stall is None else self.timeouts.send_stall
+        stream.shutdown_timeout = self.timeouts.shutdown
+        name = f"client-{next(self._numbers)}"
+        clients.start_soon(self._run_client, stream, address, attributes, network, name=name)
+
+    async def _run_client(
+        self,
+        accepted: ByteStream,
+        address: object,
+        attributes: Mapping[Any, Callable[[], Any]],
+        network: bytes | None,
+    ) -> None:
         try:
-            await self._attend(client, ClientErrorLog(self.logger, address))
+            stream = await self._establish(accepted)
+            if stream is None:
+                self.counters.closed[CloseReason.HANDSHAKE_FAILED] += 1
+                return
+            client = self.make_client(stream, self, attributes)
+            await self._serve_client(client, address)
         finally:
-            del self._attended[client]
-            try:
-                await client.aclose()
-            finally:
-                self.logger.log(self.connection_log_level, "%s disconnected", address)
+            self._admission.leave(network)
 
     async def _establish(self, accepted: ByteStream) -> ByteStream | None:
         try:
@@ -129,7 +181,29 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         except OSError as exc:
             if self._handshake_trouble.allows():
                 self.logger.warning("Error in client task (during TLS handshake): %s", exc)
+        self.counters.handshakes_failed += 1
         return None
+
+    async def _serve_client(self, client: StreamClient[_RequestT, _ResponseT], address: object) -> None:
+        self.logger.log(self.connection_log_level, "Accepted new connection (address = %s)", address)
+        self.counters.clients_total += 1
+        self._attended[client] = address
+        if self._is_draining:
+            client.end_input(CloseReason.DRAINING)
+        try:
+            await self._attend(client, ClientErrorLog(self.logger, self.counters, address))
+        except BaseException:
+            client.note(CloseReason.CANCELLED)
+            raise
+        finally:
+            del self._attended[client]
+            try:
+                await client.aclose()
+            finally:
+                reason = client.reason or CloseReason.HANDLER_CLOSED
+                self.counters.closed[reason] += 1
+                client.end_traffic()
+                self.logger.log(self.connection_log_level, "%s disconnected (%s)", address, reason)
 
     async def _attend(self, client: StreamClient[_RequestT, _ResponseT], errors: ClientErrorLog) -> None:
         """All that the handler does for one client. Only what is not an `Exception` leaves it."""
@@ -137,11 +211,13 @@ class StreamService(Generic[_RequestT, _ResponseT]):
             if not await self._greet(client):
                 return
         except (Exception, BaseExceptionGroup) as exc:
+            client.note_error(exc)
             errors.handler_failed(exc, connections_break=True)
             return
         try:
             await self._handle_requests(client)
         except (Exception, BaseExceptionGroup) as exc:
+            client.note_error(exc)
             errors.handler_failed(exc, connections_break=True)
         finally:
             try:

@@ -7,9 +7,13 @@ import warnings
 
 from easynetwork.lowlevel.request_handler import RecvParams
 
-__all__ = ("read_wish",)
+__all__ = ("PacketTimeoutError", "read_wish")
 
 _NO_LIMIT = RecvParams()
+
+
+class PacketTimeoutError(TimeoutError):
+    """The time that the server gives each packet is over, and the handler has not asked for any: to let this pass is no error of its own."""
 
 
 def read_wish(wish: object) -> RecvParams:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server of lines in memory, and what its peers do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+from easynetwork.lowlevel.request_handler import RecvParams
+from easynetwork.lowlevel.socket import INETSocketAttribute
+from easynetwork.lowlevel.streams import ByteStream, StreamListener
+from easynetwork.lowlevel.testing import MemoryBackend
+from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.stream_service import StreamService
+from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+
+__all__ = ("Echo", "LineClient", "Requests", "Server", "ask", "connect", "ending", "serving")
+
+PORT = 9000
+
+LineClient = AsyncStreamClient[str]
+Requests = AsyncGenerator[RecvParams | float | None, str]
+Server = BaseAsyncNetworkServer[Any, Any]
+
+
+class Echo(AsyncStreamRequestHandler[str, str]):
+    async def handle(self, client: LineClient) -> Requests:
+        request = yield None
+        await client.send_packet(request)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    backend: MemoryBackend, handler: AsyncStreamRequestHandler[str, str] | None = None, **options: Any
+) -> AsyncGenerator[Server]:
+    """Serves while the block runs; ``options`` are those of `StreamService`."""
+
+    async def listen() -> Sequence[StreamListener]:
+        return await backend.create_tcp_listeners("127.0.0.1", PORT, 10)
+
+    def client_attributes(stream: ByteStream) -> tuple[object, dict[Any, Callable[[], Any]]]:
+        return f"port {stream.extra(INETSocketAttribute.peername).port}", {}
+
+    service = StreamService(
+        open_listeners=listen,
+        client_attributes=client_attributes,
+        handler=handler or Echo(),
+        max_recv_size=65536,
+        **options,
+    )
+    server: Server = BaseAsyncNetworkServer(backend, service, options["logger"])
+    is_up = backend.create_event()
+
+    async def serve() -> None:
+        await server.serve_forever(is_up_event=is_up)
+
+    async with server, backend.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        await is_up.wait()
+        yield server
+        await server.shutdown()
+
+
+async def connect(server: Server) -> ByteStream:
+    return await server.backend().create_tcp_connection("127.0.0.1", PORT)
+
+
+async def ask(peer: ByteStream, request: str) -> str:
+    await peer.send(request.encode() + b"\n")
+    return (await peer.receive(1000)).decode().rstrip("\n")
+
+
+async def ending(peer: ByteStream) -> str:
+    """Reads what is left, and tells how it ended."""
+    try:
+        while await peer.receive(65536):
+            pass
+    except ConnectionResetError:
+        return "reset"
+    return "end"
