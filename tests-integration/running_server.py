@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from easynetwork.servers.abc import AbstractAsyncNetworkServer
+from easynetwork.servers.abc import AbstractAsyncNetworkServer, AbstractNetworkServer
+
+PATIENCE = 10.0
+"""Seconds that a test waits for another thread."""
 
 
 async def start(server: AbstractAsyncNetworkServer, tasks: TaskGroup) -> None:
@@ -31,6 +36,21 @@ async def running(server: AbstractAsyncNetworkServer) -> AsyncGenerator[TaskGrou
         finally:
             with anyio.CancelScope(shield=True):
                 await server.shutdown()
+
+
+@contextmanager
+def serving(server: AbstractNetworkServer, **options: Any) -> Generator[threading.Thread]:
+    """A standalone server in a thread, which must be at its end when the block is."""
+    is_up = threading.Event()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"is_up_event": is_up, **options})
+    thread.start()
+    try:
+        assert is_up.wait(PATIENCE)
+        yield thread
+    finally:
+        server.shutdown(PATIENCE)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -6,21 +6,18 @@ from __future__ import annotations
 import functools
 import ssl
 import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 
 import anyio
 import pytest
-from running_server import running
+from running_server import PATIENCE, running, serving
 from server_kinds import Client, Echo, Kind
 from tcp_peers import connected, line_server
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.servers.options import ServerLimits, ServerTimeouts
 from easynetwork.servers.statistics import CloseReason
-
-PATIENCE = 10.0
 
 
 class Worker(Echo):
@@ -117,20 +114,6 @@ async def test_tls_session_is_ended_in_order(
 
 
 # standalone servers
-
-
-@contextmanager
-def serving(server: Any) -> Generator[threading.Thread]:
-    is_up = threading.Event()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"is_up_event": is_up})
-    thread.start()
-    try:
-        assert is_up.wait(PATIENCE)
-        yield thread
-    finally:
-        server.shutdown(PATIENCE)
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 class Blocked(Echo):

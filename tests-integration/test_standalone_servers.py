@@ -15,12 +15,11 @@ from typing import Any
 import anyio
 import pytest
 from loops import LOOPS
+from running_server import PATIENCE, serving
 from server_kinds import Client, Echo, Kind
 
 from easynetwork.exceptions import ServerAlreadyRunning, ServerClosedError
 from easynetwork.servers.threads_helper import NetworkServerThread
-
-PATIENCE = 10.0
 
 
 @pytest.fixture(params=list(LOOPS))
@@ -32,21 +31,6 @@ def loop(request: pytest.FixtureRequest) -> dict[str, Any]:
     import uvloop
 
     return {"backend": name, "runner_options": {"loop_factory": uvloop.new_event_loop}}
-
-
-@contextlib.contextmanager
-def serving(server: Any, **options: Any) -> Generator[threading.Thread]:
-    """The server in a thread, which must be at its end when the block is."""
-    is_up = threading.Event()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"is_up_event": is_up, **options})
-    thread.start()
-    try:
-        assert is_up.wait(PATIENCE)
-        yield thread
-    finally:
-        server.shutdown(PATIENCE)
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 def ask(kind: Kind, server: Any, request: str) -> str:

@@ -15,7 +15,7 @@ from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.engine.stream_service import StreamService
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 
-__all__ = ("Echo", "LineClient", "Requests", "Server", "ask", "connect", "ending", "serving")
+__all__ = ("PORT", "Echo", "LineClient", "Requests", "Server", "ask", "connect", "ending", "running", "serving")
 
 PORT = 9000
 
@@ -50,6 +50,14 @@ async def serving(
         **options,
     )
     server: Server = BaseAsyncNetworkServer(backend, service, options["logger"])
+    async with running(server):
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def running(server: Server) -> AsyncGenerator[None]:
+    """Serves in a task of its own; shuts down and closes at the end."""
+    backend = server.backend()
     is_up = backend.create_event()
 
     async def serve() -> None:
@@ -58,7 +66,7 @@ async def serving(
     async with server, backend.create_task_group() as tasks:
         tasks.start_soon(serve)
         await is_up.wait()
-        yield server
+        yield
         await server.shutdown()
 
 

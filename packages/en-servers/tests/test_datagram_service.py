@@ -28,6 +28,8 @@ from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
 from easynetwork.servers.options import ServerLimits
 
+from .serving import running
+
 pytestmark = pytest.mark.anyio
 
 in_virtual_time = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
@@ -98,16 +100,8 @@ def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
             **options,
         )
         server: Server = BaseAsyncNetworkServer(backend, service, logger)
-        is_up = backend.create_event()
-
-        async def run() -> None:
-            await server.serve_forever(is_up_event=is_up)
-
-        async with server, backend.create_task_group() as tasks:
-            tasks.start_soon(run)
-            await is_up.wait()
+        async with running(server):
             yield server
-            await server.shutdown()
 
     return serve
 

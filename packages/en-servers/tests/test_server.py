@@ -15,32 +15,22 @@ import trio.testing
 
 from easynetwork.exceptions import BusyResourceError, ServerAlreadyRunning, ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.request_handler import RecvParams
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.testing import MemoryBackend
 from easynetwork.protocol import StreamProtocol
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
 from easynetwork.servers.engine.stream_service import StreamService
-from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler, INETClientAttribute
+from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
+
+from .serving import PORT, Echo, LineClient, Requests, Server, ask, connect, running
 
 pytestmark = pytest.mark.anyio
 
-LineClient = AsyncStreamClient[str]
-Requests = AsyncGenerator[RecvParams | float | None, str]
-Server = BaseAsyncNetworkServer[StreamListener, IPv4SocketAddress]
 OpenListeners = Callable[[], Awaitable[Sequence[StreamListener]]]
 MakeServer = Callable[..., Server]
 
-PORT = 9000
-
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-
-
-class Echo(AsyncStreamRequestHandler[str, str]):
-    async def handle(self, client: LineClient) -> Requests:
-        request = yield None
-        await client.send_packet(request)
 
 
 @pytest.fixture
@@ -69,31 +59,6 @@ def make_server(backend: MemoryBackend, lines: StreamProtocol[str, str], logger:
 def client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callable[[], Any]]]:
     address = stream.extra(INETSocketAttribute.peername)
     return address, {INETClientAttribute.remote_address: lambda: address}
-
-
-@contextlib.asynccontextmanager
-async def running(server: Server) -> AsyncGenerator[None]:
-    """Serves in a task of its own; shuts down and closes at the end."""
-    backend = server.backend()
-    is_up = backend.create_event()
-
-    async def serve() -> None:
-        await server.serve_forever(is_up_event=is_up)
-
-    async with server, backend.create_task_group() as tasks:
-        tasks.start_soon(serve)
-        await is_up.wait()
-        yield
-        await server.shutdown()
-
-
-async def connect(server: Server) -> ByteStream:
-    return await server.backend().create_tcp_connection("127.0.0.1", PORT)
-
-
-async def ask(peer: ByteStream, request: str) -> str:
-    await peer.send(request.encode() + b"\n")
-    return (await peer.receive(1000)).decode().rstrip("\n")
 
 
 async def ends(peer: ByteStream) -> bool:
