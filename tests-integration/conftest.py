@@ -27,7 +27,7 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
 # Imported before anything is frozen (below): it looks for the referrers of objects then, and sees no frozen ones.
-hypothesis.settings.load_profile("default")
+hypothesis.settings.load_profile("ci")
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
 

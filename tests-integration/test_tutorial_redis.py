@@ -25,7 +25,7 @@ SERVER, TESTS = commands("tutorials/redis.md")
 def test_its_own_tests() -> None:
     python, *words = TESTS
     assert python == "python"
-    command = [sys.executable, *words, "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, *words, "-q", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
 
     result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no time limit for one of them: a red build is red for everybody, however slow a machine is.
+settings.load_profile("ci")
 
 SocketPair: TypeAlias = tuple[socket.socket, socket.socket]
 

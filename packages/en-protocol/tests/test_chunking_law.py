@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import IO, Any, NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from easynetwork.exceptions import FrameBoundaryLostError, IncrementalDeserializeError, LimitOverrunError
@@ -145,6 +145,12 @@ def test_dirty_streams_read_the_same_however_they_are_cut(name: str, data: st.Da
     bytewise = [stream[index : index + 1] for index in range(len(stream))]
 
     check_chunking_law(SMALL[name], stream, [[stream], random_chunks, bytewise])
+
+
+def test_examples_are_the_same_in_every_run_and_may_take_their_time() -> None:
+    """Also where the tests of all packages run together, and the last of their conftests has its way."""
+    assert settings().derandomize
+    assert settings().deadline is None
 
 
 def test_every_serializer_is_read_dirty() -> None:
