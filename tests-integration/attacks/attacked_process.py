@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from attacks.peers import Address, ask, connect
+from attacks.peers import Address, ask, connect, settled
 
 __all__ = ("MEGABYTE", "AttackedProcess", "Costs", "lines_of")
 
@@ -79,6 +79,10 @@ class AttackedProcess:
 
     def descriptors(self) -> int:
         return len(os.listdir(self._proc("fd")))
+
+    def descriptors_left(self, before: int) -> float:
+        """How many more than ``before`` it keeps open, after a while if need be."""
+        return settled(lambda: self.descriptors() - before, 0, 5)
 
     def costs(self) -> Costs:
         """What it takes from now on."""

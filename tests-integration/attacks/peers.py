@@ -21,6 +21,7 @@ __all__ = (
     "read_to_end",
     "reset",
     "send_fds",
+    "settled",
     "slowest_answer",
     "wait_until",
 )
@@ -131,3 +132,11 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - began < seconds, "it did not happen in time"
         time.sleep(0.005)
     return time.monotonic() - began
+
+
+def settled(measure: Callable[[], float], bar: float, seconds: float) -> float:
+    """What a figure of another process comes down to: the first that meets the bar, or the last when the time is over."""
+    ends = time.monotonic() + seconds
+    while (value := measure()) > bar and time.monotonic() < ends:
+        time.sleep(0.005)
+    return value

@@ -127,31 +127,31 @@ def calling(callers: list[Caller], books: Books) -> Generator[None]:
 
 
 @pytest.mark.parametrize(
-    ("clients", "seconds", "each"),
+    ("clients", "restarts", "seconds"),
     [
-        pytest.param(10, 1.5, 0.3, marks=pytest.mark.attack(row=30, tier="F"), id="briefly"),
+        pytest.param(10, 4, 0.3, marks=pytest.mark.attack(row=30, tier="F"), id="briefly"),
         pytest.param(
-            50, 30, 2, marks=[pytest.mark.attack(row=30, tier="R"), pytest.mark.timeout(120)], id="50 clients, 30 s"
+            50, 15, 2, marks=[pytest.mark.attack(row=30, tier="R"), pytest.mark.timeout(120)], id="50 clients, 30 s"
         ),
     ],
 )
-def test_a_rolling_restart_loses_nothing(arena: Arena, clients: int, seconds: float, each: float) -> None:
-    books, restarts = Books(), 0
+def test_a_rolling_restart_loses_nothing(arena: Arena, clients: int, restarts: int, seconds: float) -> None:
+    """There is one every so many seconds; a busy machine takes longer to start a process."""
+    books = Books()
     with contextlib.ExitStack() as stack:
         first = Replaceable(arena, 0, stack)
         servers = [first, Replaceable(arena, first.port, stack)]
         callers = [Caller(str(number), first.port) for number in range(clients)]
         with calling(callers, books):
             began = time.monotonic()
-            while time.monotonic() < began + seconds:
-                pass_time(max(0, began + (restarts + 1) * each - time.monotonic()))
+            for number in range(1, restarts + 1):
+                pass_time(max(0, began + number * seconds - time.monotonic()))
                 servers.append(Replaceable(arena, first.port, stack))
                 servers.pop(0).finish(books)
-                restarts += 1
         for server in servers:
             server.finish(books)
     assert books.wrong == []
-    arena.figure("restarts", restarts, at_least=seconds / each / 2)
+    arena.figure("restarts", restarts)
     arena.figure("requests, each of them answered", books.answered, at_least=clients)
     arena.figure("handled and not answered", len(books.handled) - books.answered, exactly=0)
     arena.figure("handled more often than sent", books.unexplained(), exactly=0)
