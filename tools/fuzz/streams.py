@@ -7,11 +7,11 @@ An input is three bytes that choose (a variant of the serializer, a way to read,
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from easynetwork.exceptions import (
     DatagramProtocolParseError,
@@ -20,10 +20,10 @@ from easynetwork.exceptions import (
     IncrementalDeserializeError,
     LimitOverrunError,
 )
-from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol, StreamProtocol
+from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol
 from easynetwork.protocol.receivers import StreamReceiver, make_receiver
-from easynetwork.protocol.testing import BadFrame, StreamContent, read_stream
-from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, BufferedIncrementalPacketSerializer
+from easynetwork.protocol.testing import BadFrame, StreamContent, every_protocol, read_stream
+from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer
 
 from .memory import held_bytes
 from .target import MAX_LENGTH, Target, require
@@ -41,17 +41,6 @@ _SIZE_HINTS = (16, 8192)
 
 _SLACK = 8
 """Bytes that a receiver may hold besides those of a frame and of a chunk: separators, most of all."""
-
-
-class _GeneratorProtocol(StreamProtocol[Any, Any]):
-    # An override, so that receivers use the generators.
-    def build_packet_from_chunks(self) -> Generator[None, bytes, tuple[Any, bytes]]:
-        return super().build_packet_from_chunks()
-
-
-class _BufferedGeneratorProtocol(BufferedStreamProtocol[Any, Any]):
-    def build_packet_from_buffer(self, buffer: Any) -> Generator[int | None, int, tuple[Any, Any]]:
-        return super().build_packet_from_buffer(buffer)
 
 
 @dataclass(frozen=True)
@@ -180,13 +169,12 @@ def deserializer_target(*variants: Variant, words: tuple[bytes, ...] = ()) -> Ta
 
 def _ways(serializer: AnySerializer) -> Iterator[tuple[int, Callable[[], StreamReceiver[Any]]]]:
     """Yields functions that make receivers, each with the size of the buffer that it asks for."""
-    for protocol in (StreamProtocol(serializer), _GeneratorProtocol(serializer)):
-        yield 0, partial(make_receiver, protocol, _LONGEST_CHUNK)
-    if isinstance(serializer, BufferedIncrementalPacketSerializer):
-        able: BufferedIncrementalPacketSerializer[Any, Any, Any] = cast(Any, serializer)
-        for buffered in (BufferedStreamProtocol(able), _BufferedGeneratorProtocol(able)):
+    for protocol in every_protocol(serializer):
+        if isinstance(protocol, BufferedStreamProtocol):
             for size in _SIZE_HINTS:
-                yield size, partial(make_receiver, buffered, size)
+                yield size, partial(make_receiver, protocol, size)
+        else:
+            yield 0, partial(make_receiver, protocol, _LONGEST_CHUNK)
 
 
 def _are_alike(packets: list[Any], others: list[Any]) -> bool:

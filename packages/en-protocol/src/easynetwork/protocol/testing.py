@@ -17,7 +17,15 @@ from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, Buf
 from ._stream import BufferedStreamProtocol, StreamProtocol
 from .receivers import NEED_DATA, BufferReceiver, StreamReceiver, make_receiver
 
-__all__ = ("BadFrame", "StreamContent", "check_chunking_law", "every_chunking", "every_receiver", "read_stream")
+__all__ = (
+    "BadFrame",
+    "StreamContent",
+    "check_chunking_law",
+    "every_chunking",
+    "every_protocol",
+    "every_receiver",
+    "read_stream",
+)
 
 
 @dataclass(frozen=True)
@@ -59,15 +67,23 @@ def every_chunking(data: bytes) -> Iterator[list[bytes]]:
         yield [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def every_receiver(serializer: AbstractIncrementalPacketSerializer[Any, Any]) -> Iterator[StreamReceiver[Any]]:
-    """Make receivers for every mode of the serializer, with and without bypassing its generators."""
-    yield make_receiver(StreamProtocol(serializer), 65536)
-    yield make_receiver(_GeneratorProtocol(serializer), 65536)
+def every_protocol(
+    serializer: AbstractIncrementalPacketSerializer[Any, Any],
+) -> Iterator[StreamProtocol[Any, Any] | BufferedStreamProtocol[Any, Any]]:
+    """Make protocol objects for every mode of the serializer, with and without bypassing its generators."""
+    yield StreamProtocol(serializer)
+    yield _GeneratorProtocol(serializer)
     if isinstance(serializer, BufferedIncrementalPacketSerializer):
         buffered: BufferedIncrementalPacketSerializer[Any, Any, Any] = cast(Any, serializer)
-        for sizehint in (5, 65536):
-            yield make_receiver(BufferedStreamProtocol(buffered), sizehint)
-            yield make_receiver(_BufferedGeneratorProtocol(buffered), sizehint)
+        yield BufferedStreamProtocol(buffered)
+        yield _BufferedGeneratorProtocol(buffered)
+
+
+def every_receiver(serializer: AbstractIncrementalPacketSerializer[Any, Any]) -> Iterator[StreamReceiver[Any]]:
+    """Make receivers for `every_protocol`; those with a buffer come with a small and with an ordinary one."""
+    for protocol in every_protocol(serializer):
+        for sizehint in (5, 65536) if isinstance(protocol, BufferedStreamProtocol) else (65536,):
+            yield make_receiver(protocol, sizehint)
 
 
 def check_chunking_law(
