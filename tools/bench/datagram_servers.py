@@ -30,9 +30,9 @@ class EchoHandler(AsyncDatagramRequestHandler[bytes, bytes]):
         await client.send_packet(request)
 
 
-async def serve_easynetwork(kind: str, host: str, path: str) -> None:
+async def serve_easynetwork(transport: str, host: str, path: str) -> None:
     protocol: DatagramProtocol[bytes, bytes] = DatagramProtocol(BytesSerializer())
-    if kind == "unix":
+    if transport == "unix-datagram":
         async with AsyncUnixDatagramServer(path, protocol, EchoHandler()) as server:
             announce(path)
             await server.serve_forever()
@@ -46,7 +46,7 @@ def announce(where: object) -> None:
     print(where, flush=True)
 
 
-def main(kind: str, name: str, loop: str, path: str) -> None:
+def main(transport: str, name: str, loop: str, path: str, *_load: str) -> None:
     host = "0.0.0.0" if name.endswith("any address") else "127.0.0.1"
     if loop == "uvloop":
         import uvloop
@@ -54,7 +54,7 @@ def main(kind: str, name: str, loop: str, path: str) -> None:
         backend, options = "asyncio", {"loop_factory": uvloop.new_event_loop}
     else:
         backend, options = loop, {}
-    new_builtin_backend(backend).bootstrap(serve_easynetwork, kind, host, path, runner_options=options)
+    new_builtin_backend(backend).bootstrap(serve_easynetwork, transport, host, path, runner_options=options)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A load generator that is not the bottleneck: PEERS sockets, each with one message of SIZE bytes under way
-// (SIZE - 1 letters and a line feed); the next one leaves when the whole echo has come back.
-// Usage: load tcp|udp PORT PEERS SIZE SECONDS
-//        load unix PATH PEERS SIZE SECONDS     (datagrams; the sockets are bound to PATH.0, PATH.1, ...)
-// Prints: messages seconds
+// A load generator that is not the bottleneck: CONNECTIONS sockets, each with one batch of MESSAGES messages
+// under way (SIZE - 1 letters and a line feed each), which leave in one write; the next batch leaves when all
+// echoes have come back.
+//
+// Usage: load tcp|udp|unix-stream|unix-datagram PORT|PATH CONNECTIONS MESSAGES SIZE SECONDS
+// (sockets for Unix datagrams are bound to PATH.0, PATH.1, ...)
+//
+// 1. Connects, prints "connected", and waits for a line on its standard input.
+// 2. Sends for SECONDS, waits for the last echoes, prints "messages seconds".
+// 3. Keeps the connections until its standard input ends.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -15,11 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_EVENTS = 256, BUFFER = 1 << 20 };
+enum { MAX_EVENTS = 256, BUFFER = 1 << 20, PATIENCE = 10000 /* milliseconds */ };
 
-struct peer {
+struct connection {
     int fd;
-    long echoed;  // bytes of the present message that have come back
+    int missing;  // bytes of the present batch that have not come back
 };
 
 static double now(void) {
@@ -33,70 +38,100 @@ static void die(const char *what) {
     exit(1);
 }
 
-static int connect_inet(int kind, const char *port) {
+static int connect_inet(int type, const char *port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
-    int one = 1, fd = socket(AF_INET, kind, 0);
+    struct linger reset = {.l_onoff = 1};  // thousands of connections leave no TIME_WAIT behind
+    int one = 1, fd = socket(AF_INET, type, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address)) die("connect");
-    if (kind == SOCK_STREAM && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)) die("setsockopt");
+    if (type == SOCK_DGRAM) return fd;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)) die("TCP_NODELAY");
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset)) die("SO_LINGER");
     return fd;
 }
 
-static int connect_unix(const char *path, int number) {
+static int connect_unix(int type, const char *path, int number) {
     struct sockaddr_un address = {.sun_family = AF_UNIX}, own = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int fd = socket(AF_UNIX, type, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     snprintf(own.sun_path, sizeof own.sun_path, "%s.%d", path, number);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own)) die("bind");
+    if (fd < 0) die("socket");
+    if (type == SOCK_DGRAM && bind(fd, (struct sockaddr *)&own, sizeof own)) die("bind");
     if (connect(fd, (struct sockaddr *)&address, sizeof address)) die("connect");
     return fd;
 }
 
-static int connect_to(const char *kind, const char *where, int number) {
-    if (!strcmp(kind, "unix")) return connect_unix(where, number);
-    return connect_inet(strcmp(kind, "udp") ? SOCK_STREAM : SOCK_DGRAM, where);
+static int connect_to(const char *transport, const char *where, int number) {
+    if (!strcmp(transport, "tcp")) return connect_inet(SOCK_STREAM, where);
+    if (!strcmp(transport, "udp")) return connect_inet(SOCK_DGRAM, where);
+    return connect_unix(strcmp(transport, "unix-stream") ? SOCK_DGRAM : SOCK_STREAM, where, number);
+}
+
+static void wait_for_line(void) {
+    int c;
+    while ((c = getchar()) != '\n' && c != EOF) {
+    }
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "usage: load tcp|udp|unix PORT|PATH PEERS SIZE SECONDS\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: load TRANSPORT PORT|PATH CONNECTIONS MESSAGES SIZE SECONDS\n");
         return 2;
     }
-    int count = atoi(argv[3]);
-    long size = atol(argv[4]), messages = 0;
-    double seconds = atof(argv[5]);
-    char *message = malloc((size_t)size), *buffer = malloc(BUFFER);
-    struct peer *peers = calloc((size_t)count, sizeof *peers);
+    int count = atoi(argv[3]), messages = atoi(argv[4]), size = atoi(argv[5]), length = messages * size;
+    double seconds = atof(argv[6]);
+    char *batch = malloc((size_t)length), *buffer = malloc(BUFFER);
+    struct connection *connections = calloc((size_t)count, sizeof *connections);
     int poller = epoll_create1(0);
-    if (!message || !buffer || !peers || poller < 0) die("set-up");
-    memset(message, 'x', (size_t)size);
-    message[size - 1] = '\n';
+    if (!batch || !buffer || !connections || poller < 0) die("set-up");
+    memset(batch, 'x', (size_t)length);
+    for (int end = size; end <= length; end += size) batch[end - 1] = '\n';
 
     for (int i = 0; i < count; i++) {
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &peers[i]};
-        peers[i].fd = connect_to(argv[1], argv[2], i);
-        if (epoll_ctl(poller, EPOLL_CTL_ADD, peers[i].fd, &event)) die("epoll_ctl");
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connections[i]};
+        connections[i].fd = connect_to(argv[1], argv[2], i);
+        if (epoll_ctl(poller, EPOLL_CTL_ADD, connections[i].fd, &event)) die("epoll_ctl");
     }
+    puts("connected");
+    fflush(stdout);
+    wait_for_line();
+
+    long echoed = 0;
+    int under_way = count;
     double start = now(), end = start + seconds;
-    for (int i = 0; i < count; i++)
-        if (write(peers[i].fd, message, (size_t)size) != size) die("write");
-    while (now() < end) {
+    for (int i = 0; i < count; i++) {
+        connections[i].missing = length;
+        if (write(connections[i].fd, batch, (size_t)length) != length) die("write");
+    }
+    while (under_way) {
         struct epoll_event events[MAX_EVENTS];
-        int ready = epoll_wait(poller, events, MAX_EVENTS, 1000);
+        int ready = epoll_wait(poller, events, MAX_EVENTS, PATIENCE);
+        int go_on = now() < end;
+        if (ready < 0) die("epoll_wait");
         if (!ready) {
-            fprintf(stderr, "load: no answer for a second\n");
+            fprintf(stderr, "load: %d connections wait for an echo that does not come\n", under_way);
             return 1;
         }
         for (int i = 0; i < ready; i++) {
-            struct peer *p = events[i].data.ptr;
-            ssize_t got = read(p->fd, buffer, BUFFER);
+            struct connection *c = events[i].data.ptr;
+            ssize_t got = read(c->fd, buffer, BUFFER);
             if (got <= 0) die("the server closed a connection");
-            if ((p->echoed += got) < size) continue;
-            p->echoed = 0;
-            messages++;
-            if (write(p->fd, message, (size_t)size) != size) die("write");
+            if (got > c->missing) {
+                fprintf(stderr, "load: an echo is longer than what was sent\n");
+                return 1;
+            }
+            if (c->missing -= (int)got) continue;
+            echoed += messages;
+            if (!go_on) {
+                under_way--;
+                continue;
+            }
+            c->missing = length;
+            if (write(c->fd, batch, (size_t)length) != length) die("write");
         }
     }
-    printf("%ld %.6f\n", messages, now() - start);
+    printf("%ld %.6f\n", echoed, now() - start);
+    fflush(stdout);
+    wait_for_line();
     return 0;
 }

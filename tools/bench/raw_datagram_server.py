@@ -23,8 +23,8 @@ class Echo(asyncio.DatagramProtocol):
         self._sendto(data, addr)
 
 
-def bound_socket(kind: str, path: str) -> socket.socket:
-    if kind == "unix":
+def bound_socket(transport: str, path: str) -> socket.socket:
+    if transport == "unix-datagram":
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         sock.bind(path)
         print(path, flush=True)
@@ -42,8 +42,8 @@ async def serve(sock: socket.socket) -> None:
     await loop.create_future()
 
 
-def main(kind: str, _name: str, loop: str, path: str) -> None:
-    sock = bound_socket(kind, path)
+def main(transport: str, _name: str, loop: str, path: str, *_load: str) -> None:
+    sock = bound_socket(transport, path)
     if loop == "trio":
         import trio
 

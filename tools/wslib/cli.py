@@ -117,9 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     bounds.add_argument("--seconds", type=int, default=60, metavar="S", help="for all targets together (60)")
     bounds.add_argument("--executions", type=int, metavar="N", help="instead: of all targets together")
     bounds.add_argument("--reproduce", type=Path, metavar="FILE", help="instead: read one input again")
-    verb = add("bench", _bench, "measure against other ways to do the same: `ws bench tcp`, `udp`, `unix`")
-    verb.add_argument("subject", help="what to measure: tcp")
-    verb.add_argument("arguments", nargs=argparse.REMAINDER, help="options of the benchmark; `ws bench tcp --help`")
+    verb = add("bench", _bench, "measure against what one would write by hand: `ws bench all`, or `ws bench tcp udp`")
+    verb.add_argument("course", metavar="COURSE", help="one of those that `./tools/ws bench all --help` names; or all")
+    verb.add_argument("arguments", nargs=argparse.REMAINDER, help="more courses, and options of the benchmark")
     return parser
 
 
@@ -261,9 +261,9 @@ def _release_check(workspace: Workspace, options: argparse.Namespace, rest: list
 
 def _bench(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
     python = _environment(workspace).python
-    program = [python, workspace.root / "tools" / "bench"]
-    advice = "read the error above, and `./tools/ws bench tcp --help`."
-    run([*program, options.subject, *options.arguments, *rest], cwd=workspace.root, advice=advice)
+    advice = "read the error above, and `./tools/ws bench all --help`."
+    words = [options.course, *options.arguments, *rest]
+    run([python, "-m", "bench", *words], cwd=workspace.root / "tools", advice=advice)
 
 
 def _fuzz(workspace: Workspace, options: argparse.Namespace, rest: list[str]) -> None:
