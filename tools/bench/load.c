@@ -3,12 +3,12 @@
 // under way (SIZE - 1 letters and a line feed each), which leave in one write; the next batch leaves when all
 // echoes have come back.
 //
-// Usage: load tcp|udp|unix-stream|unix-datagram PORT|PATH CONNECTIONS MESSAGES SIZE SECONDS
+// Usage: load tcp|udp|unix-stream|unix-datagram PORT|PATH CONNECTIONS MESSAGES SIZE
 // (sockets for Unix datagrams are bound to PATH.0, PATH.1, ...)
 //
-// 1. Connects, prints "connected", and waits for a line on its standard input.
-// 2. Sends for SECONDS, waits for the last echoes, prints "messages seconds".
-// 3. Keeps the connections until its standard input ends.
+// It connects and prints "connected". Then, for each line of its standard input, which is a number of seconds, it
+// sends for so long, waits for the last echoes, and prints "messages seconds". In no seconds each connection sends
+// one batch. It keeps the connections until its standard input ends.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -20,12 +20,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_EVENTS = 256, BUFFER = 1 << 20, PATIENCE = 10000 /* milliseconds */ };
+enum { MAX_EVENTS = 256, PATIENCE = 10000 /* milliseconds */ };
 
 struct connection {
     int fd;
     int missing;  // bytes of the present batch that have not come back
 };
+
+static struct connection *connections;
+static int count, messages, length, poller;  // length of a batch, in bytes
+static char *batch, buffer[1 << 20];
 
 static double now(void) {
     struct timespec t;
@@ -35,6 +39,11 @@ static double now(void) {
 
 static void die(const char *what) {
     perror(what);
+    exit(1);
+}
+
+static void give_up(const char *why) {
+    fprintf(stderr, "load: %s\n", why);
     exit(1);
 }
 
@@ -67,38 +76,11 @@ static int connect_to(const char *transport, const char *where, int number) {
     return connect_unix(strcmp(transport, "unix-stream") ? SOCK_DGRAM : SOCK_STREAM, where, number);
 }
 
-static void wait_for_line(void) {
-    int c;
-    while ((c = getchar()) != '\n' && c != EOF) {
-    }
-}
-
-int main(int argc, char **argv) {
-    if (argc != 7) {
-        fprintf(stderr, "usage: load TRANSPORT PORT|PATH CONNECTIONS MESSAGES SIZE SECONDS\n");
-        return 2;
-    }
-    int count = atoi(argv[3]), messages = atoi(argv[4]), size = atoi(argv[5]), length = messages * size;
-    double seconds = atof(argv[6]);
-    char *batch = malloc((size_t)length), *buffer = malloc(BUFFER);
-    struct connection *connections = calloc((size_t)count, sizeof *connections);
-    int poller = epoll_create1(0);
-    if (!batch || !buffer || !connections || poller < 0) die("set-up");
-    memset(batch, 'x', (size_t)length);
-    for (int end = size; end <= length; end += size) batch[end - 1] = '\n';
-
-    for (int i = 0; i < count; i++) {
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connections[i]};
-        connections[i].fd = connect_to(argv[1], argv[2], i);
-        if (epoll_ctl(poller, EPOLL_CTL_ADD, connections[i].fd, &event)) die("epoll_ctl");
-    }
-    puts("connected");
-    fflush(stdout);
-    wait_for_line();
-
+// Returns the number of messages that have come back.
+static long run(double seconds) {
     long echoed = 0;
     int under_way = count;
-    double start = now(), end = start + seconds;
+    double end = now() + seconds;
     for (int i = 0; i < count; i++) {
         connections[i].missing = length;
         if (write(connections[i].fd, batch, (size_t)length) != length) die("write");
@@ -108,18 +90,12 @@ int main(int argc, char **argv) {
         int ready = epoll_wait(poller, events, MAX_EVENTS, PATIENCE);
         int go_on = now() < end;
         if (ready < 0) die("epoll_wait");
-        if (!ready) {
-            fprintf(stderr, "load: %d connections wait for an echo that does not come\n", under_way);
-            return 1;
-        }
+        if (!ready) give_up("an echo does not come");
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
-            ssize_t got = read(c->fd, buffer, BUFFER);
+            ssize_t got = read(c->fd, buffer, sizeof buffer);
             if (got <= 0) die("the server closed a connection");
-            if (got > c->missing) {
-                fprintf(stderr, "load: an echo is longer than what was sent\n");
-                return 1;
-            }
+            if (got > c->missing) give_up("an echo is longer than what was sent");
             if (c->missing -= (int)got) continue;
             echoed += messages;
             if (!go_on) {
@@ -130,8 +106,39 @@ int main(int argc, char **argv) {
             if (write(c->fd, batch, (size_t)length) != length) die("write");
         }
     }
-    printf("%ld %.6f\n", echoed, now() - start);
+    return echoed;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 6) {
+        fprintf(stderr, "usage: load TRANSPORT PORT|PATH CONNECTIONS MESSAGES SIZE\n");
+        return 2;
+    }
+    int size = atoi(argv[5]);
+    count = atoi(argv[3]);
+    messages = atoi(argv[4]);
+    length = messages * size;
+    batch = malloc((size_t)length);
+    connections = calloc((size_t)count, sizeof *connections);
+    poller = epoll_create1(0);
+    if (!batch || !connections || poller < 0) die("set-up");
+    memset(batch, 'x', (size_t)length);
+    for (int end = size; end <= length; end += size) batch[end - 1] = '\n';
+
+    for (int i = 0; i < count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connections[i]};
+        connections[i].fd = connect_to(argv[1], argv[2], i);
+        if (epoll_ctl(poller, EPOLL_CTL_ADD, connections[i].fd, &event)) die("epoll_ctl");
+    }
+    puts("connected");
     fflush(stdout);
-    wait_for_line();
+
+    double seconds;
+    while (scanf("%lf", &seconds) == 1) {
+        double start = now();
+        long echoed = run(seconds);
+        printf("%ld %.6f\n", echoed, now() - start);
+        fflush(stdout);
+    }
     return 0;
 }

@@ -71,13 +71,17 @@ class LoadGenerator:
         self._process = process
         self._read("connected")
 
-    def run(self) -> tuple[int, float]:
-        """Sends, waits for the echoes, and returns how many messages there were, and the seconds that they took."""
+    def run(self, seconds: float) -> tuple[int, float]:
+        """Sends and waits for the echoes: for that long, but at least one batch on each connection.
+
+        Returns:
+            How many messages there were, and the seconds that they took.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
-        messages, seconds = self._read("a result").split()
-        return int(messages), float(seconds)
+        messages, elapsed = self._read("a result").split()
+        return int(messages), float(elapsed)
 
     def _read(self, expected: str) -> str:
         assert self._process.stdout is not None
@@ -104,9 +108,9 @@ def running(contender: Contender, load: Load, loop: Loop, core: int) -> Generato
 
 
 @contextmanager
-def connected(program: Path, load: Load, where: str, seconds: float, core: int) -> Generator[LoadGenerator]:
+def connected(program: Path, load: Load, where: str, core: int) -> Generator[LoadGenerator]:
     """Starts the load generator and gives it as soon as all its connections are open."""
-    words = [load.transport, where, *map(str, (load.connections, load.messages, load.size, seconds))]
+    words = [load.transport, where, *map(str, (load.connections, load.messages, load.size))]
     with _on_core(core, [str(program), *words]) as process:
         yield LoadGenerator(process)
 
