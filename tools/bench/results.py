@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from .courses import LOOPS, Bars, ByLoop, Course, Loop
 
-__all__ = ("Figure", "Row", "Sample", "Samples", "rows")
+__all__ = ("Figure", "Results", "Row", "Run", "Sample", "median_ratio", "rows")
 
 
 class Sample(NamedTuple):
-    """What one run has measured."""
+    """What one contender has measured in one round."""
 
     rate: float
     """Messages a second."""
@@ -25,8 +26,24 @@ class Sample(NamedTuple):
     """Memory of a connection after the load, in kB."""
 
 
-Samples: TypeAlias = Mapping[Loop, Mapping[str, list[Sample]]]
-"""By loop and by the name of the contender, in the order of the rounds."""
+@dataclass(frozen=True)
+class Run:
+    """All rounds of a course on one event loop."""
+
+    seconds: float
+    """Of the load, in each round."""
+    python: str
+    samples: Mapping[str, list[Sample]]
+    """By the name of the contender, in the order of the rounds."""
+
+    @property
+    def conditions(self) -> str:
+        rounds = max(map(len, self.samples.values()), default=0)
+        return f"{rounds} {'round' if rounds == 1 else 'rounds'} of {self.seconds:g} s on Python {self.python}"
+
+
+Results: TypeAlias = Mapping[Loop, Run]
+"""Of one course."""
 
 
 class Figure(NamedTuple):
@@ -45,37 +62,40 @@ class Row(NamedTuple):
 
     loop: Loop
     name: str
+    ours: bool
     rate: float
     cpu: float
     ratio: Figure
-    """CPU time of a message, of that of the baseline on the same loop."""
+    """CPU time of a message: that of the baseline on the same loop is 1."""
     idle: Figure | None
     """None if the connections are too few to tell."""
     in_use: Figure | None
-    ours: bool
 
     @property
     def holds(self) -> bool:
         return all(figure.holds for figure in (self.ratio, self.idle, self.in_use) if figure is not None)
 
 
-def rows(course: Course, samples: Samples) -> Iterator[Row]:
-    """Yields a row for each contender on each loop that has samples."""
+def rows(course: Course, results: Results) -> Iterator[Row]:
+    """Yields a row for each contender on each loop that was measured together with the baseline."""
     for loop in LOOPS:
-        measured = samples.get(loop, {})
-        baseline = measured.get(course.baseline.name, [])
+        if loop not in results:
+            continue
+        samples = results[loop].samples
+        baseline = samples.get(course.baseline.name)
         for contender in course.contenders(loop):
-            if own := measured.get(contender.name):
+            own = samples.get(contender.name)
+            if own and baseline:
                 bars = course.ours.get(contender, Bars())
                 yield Row(
                     loop,
                     contender.name,
+                    contender in course.ours,
                     _median(own, lambda sample: sample.rate),
                     _median(own, lambda sample: sample.cpu),
                     Figure(median_ratio(own, baseline), bars.cpu.get(loop)),
                     _memory(course, loop, own, lambda sample: sample.idle, bars.idle),
                     _memory(course, loop, own, lambda sample: sample.in_use, bars.in_use),
-                    contender in course.ours,
                 )
 
 
