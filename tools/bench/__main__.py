@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures what a message costs: ours beside what one would write by hand, all in one run on this machine.
+"""Measures the CPU time of a message: our servers beside servers that are written by hand.
 
-Every contender serves the same load in turn, several rounds of it, with the server alone on one core and the load generator on the other. The
-ratios compare within a round and are the median over the rounds, because machines are shared and their speed drifts.
+Every contender serves the same load in turn, several rounds of it, with the server alone on one
+core and the load generator on the other. The ratios compare within a round and are the median over
+the rounds, because machines are shared and their speed drifts.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _file(text: str) -> Path:
 
 
 def _write(courses: Mapping[str, Results]) -> None:
-    said = f"Medians, measured on Linux: {conditions(courses.values())}. `./tools/ws {_COMMAND}` repeats the run."
+    said = f"Medians, measured on Linux: {conditions(courses.values())}.\n`./tools/ws {_COMMAND}` repeats the run."
     try:
         _PAGE.write(Workspace(_ROOT), page_table(courses), said)
     except WorkspaceError as exc:

@@ -88,5 +88,5 @@ def _legend() -> list[Any]:
 
 
 def _import(module: str) -> Any:
-    """Imports a part of matplotlib: late, since it takes a second; untyped, since its types are not strict."""
+    """Imports a part of matplotlib: late, as it takes a second; untyped, as its types are loose."""
     return importlib.import_module(module)

@@ -96,10 +96,10 @@ _GENERATOR = Contender("easynetwork, generator", "stream_servers.py")
 
 _BY_HAND = Contender("by hand", "raw_datagram_server.py")
 _BY_HAND_LARGE_MALLOC = Contender("by hand, large malloc", "raw_datagram_server.py", _NOT_ON_TRIO, _LARGE_MALLOC)
-"""As in a program that happens to have freed a large block once. trio reads into no large buffer."""
+"""As in a program that has freed a large block once. trio reads into no large buffer."""
 _DATAGRAMS = Contender("easynetwork", "datagram_servers.py")
 _DATAGRAMS_ANY_ADDRESS = Contender("easynetwork, any address", "datagram_servers.py")
-"""On all addresses of the host each answer leaves from the address that was asked, which has its price."""
+"""Each answer leaves from the address that was asked, which has its price."""
 
 _DATAGRAM_BARS = Bars(_at_most(0.33, 1.35, 0.45))
 

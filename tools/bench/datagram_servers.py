@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our contenders: each serves an echo of datagrams on a loopback address, prints the port or path, and runs until it is killed."""
+"""Our servers of datagrams, as contenders.
+
+Each serves an echo on a loopback address, prints the port or path, and runs until it is killed.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A load generator that is not the bottleneck: CONNECTIONS sockets, each with one batch of MESSAGES messages
-// under way (SIZE - 1 letters and a line feed each), which leave in one write; the next batch leaves when all
-// echoes have come back.
+// A load generator that is not the bottleneck: CONNECTIONS sockets, each with one batch of MESSAGES
+// messages under way (SIZE - 1 letters and a line feed each), which leave in one write; the next
+// batch leaves when all echoes have come back.
 //
 // Usage: load tcp|udp|unix-stream|unix-datagram PORT|PATH CONNECTIONS MESSAGES SIZE
 // (sockets for Unix datagrams are bound to PATH.0, PATH.1, ...)
 //
-// It connects and prints "connected". Then, for each line of its standard input, which is a number of seconds, it
-// sends for so long, waits for the last echoes, and prints "messages seconds". In no seconds each connection sends
-// one batch. It keeps the connections until its standard input ends.
+// It connects and prints "connected". Then, for each line of its standard input, which is a number
+// of seconds, it sends for so long, waits for the last echoes, and prints "messages seconds". In no
+// seconds each connection sends one batch. It keeps the connections until its standard input ends.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>

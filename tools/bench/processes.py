@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two processes of a measurement: a server alone on one core, and the load generator on another."""
+"""The processes of a measurement: a server alone on one core, and the load generator on another."""
 
 from __future__ import annotations
 

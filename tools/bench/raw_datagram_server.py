@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one would write by hand: an echo of datagrams on asyncio's or uvloop's own transport, or on a socket of trio's. A program of its own, with nothing else in it.
+"""The server of datagrams that is written by hand: on the loop's transport, or on trio's socket.
 
-It matters what else a program has done: asyncio takes a fresh buffer of 256 KiB for each datagram, and malloc gets it from the system and gives it back
-each time, until the program has once freed a larger block than that. Importing a few large packages does it by chance.
+It is a program of its own, because it matters what else a program has done: asyncio takes a fresh
+buffer of 256 KiB for each datagram, and malloc gets it from the system and gives it back each time,
+until the program has once freed a larger block. Importing a few large packages does it by chance.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The results of a course: a sample of each contender in each round, and the figures that they come to."""
+"""The results of a course: a sample of each contender in each round, and figures made of them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def rows(course: Course, results: Results) -> Iterator[Row]:
 
 
 def median_ratio(own: list[Sample], baseline: list[Sample]) -> float:
-    """Compares the CPU time within each round, because machines are shared and their speed drifts."""
+    """Compares the CPU time within each round, because the speed of a shared machine drifts."""
     return statistics.median(mine.cpu / theirs.cpu for mine, theirs in zip(own, baseline, strict=True))
 
 

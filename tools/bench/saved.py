@@ -38,7 +38,7 @@ def save(path: Path, courses: Mapping[str, Results]) -> None:
 
 
 def merged(courses: Mapping[str, Results], course: str, results: Results) -> dict[str, Results]:
-    """Returns all results, with new ones of a course in the place of its old ones on the same loops."""
+    """Returns all results, with new ones of a course in the place of those on the same loops."""
     return {**courses, course: {**courses.get(course, {}), **results}}
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contenders of streams: each serves an echo of lines over TCP or a Unix stream, prints its port or path, and runs until it is killed."""
+"""The servers of streams, ours and those written by hand.
+
+Each serves an echo of lines over TCP or a Unix stream, prints its port or path, and runs until it
+is killed.
+"""
 
 from __future__ import annotations
 
@@ -89,14 +93,14 @@ async def serve_streams(place: Place) -> None:
 
 
 async def echo_chunks(stream: trio.SocketStream) -> None:
-    """What comes one line at a time needs no framing."""
+    """Answers without framing: one line comes at a time."""
     with suppress(trio.BrokenResourceError):
         async for chunk in stream:
             await stream.send_all(chunk)
 
 
 async def echo_lines_of_chunks(stream: trio.SocketStream) -> None:
-    """Each request has its answer, also when several came in one chunk: what one writes for a protocol of lines."""
+    """Answers each request by itself, also when several came in one chunk."""
     rest = b""
     with suppress(trio.BrokenResourceError):
         async for chunk in stream:
