@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import trio
 
 from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
 from easynetwork.lowlevel.testing import MemoryBackend
@@ -73,6 +74,54 @@ async def test_connections_above_the_limit_wait_until_there_is_room(
 
 @in_virtual_time
 @pytest.mark.anyio
+async def test_connection_that_leaves_makes_room_for_one(backend: MemoryBackend, values: dict[str, Any]) -> None:
+    async with serving(backend, limits=ServerLimits(max_connections=2), **values) as server:
+        first, second, third, fourth = [await connect(server) for _ in range(4)]
+        assert [await ask(first, "1"), await ask(second, "2")] == ["1", "2"]
+        await first.aclose()
+        assert await ask(third, "3") == "3"
+        await fourth.send(b"4\n")
+        with pytest.raises(TimeoutError):
+            await fourth.receive(100, backend.current_time() + 60)
+        assert server.statistics().clients == 2
+
+
+class Turns(trio.abc.Instrument):
+    """Cancels ``scope`` when tasks have taken more turns than they need."""
+
+    def __init__(self, scope: trio.CancelScope, limit: int) -> None:
+        self._scope = scope
+        self._left = limit
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self._scope.cancel()
+
+
+@in_virtual_time
+@pytest.mark.anyio
+async def test_server_that_is_full_again_takes_no_turns_of_the_event_loop(
+    backend: MemoryBackend, values: dict[str, Any]
+) -> None:
+    async with serving(backend, limits=ServerLimits(max_connections=1), **values) as server:
+        first, second, third = [await connect(server) for _ in range(3)]
+        assert await ask(first, "1") == "1"
+        await first.aclose()
+        assert await ask(second, "2") == "2"
+        await third.send(b"3\n")
+        with trio.CancelScope() as scope:
+            turns = Turns(scope, limit=100)
+            trio.lowlevel.add_instrument(turns)
+            await backend.sleep(60)  # virtual time: it passes only while all tasks wait
+            trio.lowlevel.remove_instrument(turns)
+        assert not scope.cancelled_caught, "the accepting task waits and does not poll"
+        await second.aclose()
+        assert await third.receive(100) == b"3\n"
+
+
+@in_virtual_time
+@pytest.mark.anyio
 async def test_limit_can_be_changed_while_the_server_runs(backend: MemoryBackend, values: dict[str, Any]) -> None:
     async with serving(backend, limits=ServerLimits(max_connections=1), **values) as server:
         first, second = await connect(server), await connect(server)
@@ -81,8 +130,10 @@ async def test_limit_can_be_changed_while_the_server_runs(backend: MemoryBackend
             await second.receive(100, backend.current_time() + 60)
 
         server.limits = replace(server.limits, max_connections=2)
+        assert server.limits == ServerLimits(max_connections=2)
         assert await ask(second, "2") == "2"
         server.limits = replace(server.limits, max_connections=1)
+        assert server.limits == ServerLimits(max_connections=1)
         assert await ask(first, "those who are here stay") == "those who are here stay"
         server.limits = ServerLimits(max_connections=None)
         assert await ask(await connect(server), "3") == "3"
