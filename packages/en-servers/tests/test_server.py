@@ -349,6 +349,33 @@ async def test_cancelling_the_serving_ends_the_clients(make_server: MakeServer, 
     assert events == ["gone", "undone"]
 
 
+async def test_cancelling_the_serving_ends_a_handler_that_swallows_its_cancellation(
+    make_server: MakeServer, backend: MemoryBackend
+) -> None:
+    caught: list[type[BaseException]] = []
+
+    class Stubborn(Echo):
+        async def handle(self, client: LineClient) -> Requests:
+            while len(caught) < 100:  # enough to see that there is no end to it
+                try:
+                    await client.send_packet((yield None))
+                except BaseException as exc:
+                    caught.append(type(exc))
+                    if isinstance(exc, GeneratorExit):
+                        raise
+
+    server = make_server(Stubborn())
+    is_up = backend.create_event()
+    async with server, backend.create_task_group() as tasks:
+        serving = await tasks.start(_serve, server, is_up)
+        await is_up.wait()
+        assert await ask(await connect(server), "x") == "x"
+        serving.cancel()
+        await serving.wait()
+    assert len(caught) < 10
+    assert caught[-1] is GeneratorExit, "its next `yield` is the end"
+
+
 # the service
 
 

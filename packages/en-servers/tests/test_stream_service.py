@@ -28,7 +28,22 @@ in_virtual_time = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=Tr
 
 LineClient = AsyncStreamClient[str]
 Requests = AsyncGenerator[RecvParams | float | None, str]
-Serve = Callable[..., contextlib.AbstractAsyncContextManager[MemoryListener]]
+
+
+class Listener(MemoryListener):
+    """Remembers the streams that it has given."""
+
+    def __init__(self, backend: AsyncBackend) -> None:
+        super().__init__(backend)
+        self.accepted: list[ByteStream] = []
+
+    async def accept(self) -> ByteStream:
+        stream = await super().accept()
+        self.accepted.append(stream)
+        return stream
+
+
+Serve = Callable[..., contextlib.AbstractAsyncContextManager[Listener]]
 
 
 class Recorder(AsyncStreamRequestHandler[str, str]):
@@ -54,8 +69,8 @@ def serve(backend: AsyncBackend, lines: StreamProtocol[str, str], logger: loggin
     """Runs a service on a memory listener; at the end of the block, its clients are cancelled."""
 
     @contextlib.asynccontextmanager
-    async def serve(handler: AsyncStreamRequestHandler[str, str], **options: Any) -> AsyncGenerator[MemoryListener]:
-        listener = MemoryListener(backend)
+    async def serve(handler: AsyncStreamRequestHandler[str, str], **options: Any) -> AsyncGenerator[Listener]:
+        listener = Listener(backend)
 
         async def open_listeners() -> Sequence[StreamListener]:
             raise AssertionError("this is the server's business")
@@ -221,23 +236,26 @@ async def test_a_peer_that_goes_during_the_greeting_was_never_there(serve: Serve
     assert handler.events == ["closed"]
 
 
-@pytest.mark.parametrize("asks", [True, False])
-async def test_a_greeting_that_closes_the_client_is_its_last_word(serve: Serve, asks: bool) -> None:
+@pytest.mark.parametrize("asks", ["never", "before", "after"])
+async def test_a_greeting_that_closes_the_client_is_its_last_word(serve: Serve, asks: str) -> None:
     class Closing(Recorder):
         async def close(self, client: LineClient) -> None:
             await client.aclose()
 
         async def ask_and_close(self, client: LineClient) -> Requests:
-            yield None
+            if asks == "before":
+                yield None
             await client.aclose()
+            if asks == "after":
+                yield None
 
         def on_connection(self, client: LineClient) -> Any:
-            return self.ask_and_close(client) if asks else self.close(client)
+            return self.close(client) if asks == "never" else self.ask_and_close(client)
 
     handler = Closing()
     async with serve(handler) as listener:
         peer = listener.connect()
-        if asks:
+        if asks == "before":
             await peer.send(b"x\n")
         assert await ends(peer) == "end"
 
@@ -262,6 +280,7 @@ async def test_a_connection_that_is_gone_before_its_turn_leaves_no_trace(
     async with serve(handler) as listener:
         listener.connect().abort()
         assert await ask(listener.connect(), "one") == "one"
+        assert [stream.is_closing() for stream in listener.accepted] == [True, False]
 
     assert handler.events == ["connection", "one", "disconnection"]
     assert len([message for _, message in records(caplog, logging.DEBUG) if "Accepted" in message]) == 1
@@ -426,6 +445,30 @@ async def test_time_outs_are_thrown_in_and_the_generator_goes_on(serve: Serve, b
         assert await read_line(peer) == "hurry up"
         assert backend.current_time() - start == pytest.approx(30)
         assert await ask(peer, "x") == "x"
+
+
+async def test_scopes_of_a_handler_may_end_any_number_of_waits_of_one_generator(
+    serve: Serve, backend: AsyncBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Impatient(Recorder):
+        async def handle(self, client: LineClient) -> Requests:
+            assert self.events == ["connection"], "it is not begun anew"
+            self.events.append("generator")
+            for _ in range(3):
+                with backend.move_on_after(0):
+                    yield None
+            await client.send_packet("ready")
+            await client.send_packet((yield None))
+            yield None
+
+    handler = Impatient()
+    async with serve(handler) as listener:
+        peer = listener.connect()
+        assert await read_line(peer) == "ready"
+        assert await ask(peer, "x") == "x"
+
+    assert handler.events == ["connection", "generator", "disconnection"]
+    assert records(caplog) == []
 
 
 # accepting
