@@ -8,7 +8,9 @@ import contextvars
 import gc
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+import tracemalloc
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from typing import Any
 
 import anyio
@@ -478,6 +480,27 @@ def _living_clients() -> int:
     return sum(isinstance(each, AsyncDatagramClient) for each in gc.get_objects())
 
 
+async def test_a_peer_that_comes_again_is_the_same_client_and_counted_once(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+    async def handle(client: Client) -> Requests:
+        clients.add(client)
+        await client.send_packet((yield None))
+
+    other = await connect(backend)
+    async with serve(handle) as server:
+        for _ in range(3):
+            assert await ask(peer, "one") == "one"
+            assert await ask(other, "two") == "two"
+            await quiet(backend)
+            gc.collect()
+            assert len(clients) == 2, "a weak key of the client survives its generator"
+            assert server.statistics().clients_total == 2
+    await other.aclose()
+
+
 async def test_a_client_is_usable_until_the_service_has_ended(
     serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
 ) -> None:
@@ -594,6 +617,33 @@ async def test_a_full_queue_drops_the_newest_and_says_so_once_a_second(
     ]
 
 
+async def test_dropped_datagrams_are_no_packets_received(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    gate = backend.create_event()
+
+    async def handle(client: Client) -> Requests:
+        word = yield None
+        await gate.wait()
+        await client.send_packet(word)
+
+    async with serve(handle, limits=ServerLimits(max_pending_datagrams=1)) as server:
+        for word in ("one", "two", "three", "four"):
+            await peer.send(word.encode())
+            await quiet(backend)
+        gate.set()
+        assert [await peer.receive(), await peer.receive()] == [b"one", b"two"]
+        statistics = server.statistics()
+        assert (statistics.packets_received, statistics.datagrams_dropped) == (2, 2)
+        assert statistics.limits_hit == {"max_pending_datagrams": 2}
+
+
+async def test_limits_read_back_as_they_were_set(serve: Serve) -> None:
+    async with serve(limits=ServerLimits(max_peers=1)) as server:
+        server.limits = ServerLimits(max_pending_datagrams=5)
+        assert server.limits == ServerLimits(max_pending_datagrams=5)
+
+
 async def test_the_bytes_that_wait_for_a_peer_are_bounded(
     serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
 ) -> None:
@@ -630,16 +680,95 @@ async def test_the_number_of_peers_with_a_running_generator_is_bounded(
         await client.send_packet(word)
 
     others = [await connect(backend) for _ in range(5)]
-    async with serve(handle, limits=ServerLimits(max_peers=2)):
+    async with serve(handle, limits=ServerLimits(max_peers=2)) as server:
         for number, each in enumerate((*others, peer)):
             await each.send(b"%d" % number)
             await quiet(backend)
         gate.set()
         assert [await each.receive() for each in others[:2]] == [b"0", b"1"]
         assert await ask(peer, "again") == "again"
+        statistics = server.statistics()
+        assert (statistics.limits_hit, statistics.datagrams_dropped) == ({"max_peers": 4}, 4)
+        assert statistics.packets_received == 3
     assert records(caplog) == [
         ("WARNING", "Dropped datagrams: 1, from peers: 1; they came faster than they were handled"),
         ("WARNING", "Dropped datagrams: 3, from peers: 3; they came faster than they were handled"),
     ]
     for each in others:
         await each.aclose()
+
+
+# counters
+
+
+async def test_counters_stay_right_after_hundreds_of_datagrams(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    async with serve() as server:
+        for _ in range(600):
+            assert await ask(peer, "hello") == "hello"
+        await quiet(backend)
+        statistics = server.statistics()
+        assert (statistics.packets_received, statistics.packets_sent) == (600, 600)
+        assert (statistics.bytes_received, statistics.bytes_sent) == (3000, 3000)
+
+
+MANY = 5_000
+WORD = "x" * 1_000  # its length is no number that Python has always there
+
+
+@contextlib.contextmanager
+def memory_does_not_grow() -> Generator[None]:
+    """Fails if something is kept of each of `MANY` datagrams, be it one number."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        yield
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < MANY * 8
+
+
+async def test_memory_of_a_server_that_only_receives_does_not_grow(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    async def handle(client: Client) -> Requests:
+        yield None
+
+    async def send(number: int) -> None:
+        for _ in range(number // 50):
+            for _ in range(50):
+                await peer.send(WORD.encode())
+            await quiet(backend)
+
+    async with serve(handle) as server:
+        await send(50)
+        with memory_does_not_grow():
+            await send(MANY)
+        statistics = server.statistics()
+        assert (statistics.packets_received, statistics.bytes_received) == (MANY + 50, (MANY + 50) * len(WORD))
+
+
+async def test_memory_of_a_server_that_only_sends_does_not_grow(
+    serve: Serve, backend: MemoryBackend, peer: DatagramEndpoint
+) -> None:
+    async def handle(client: Client) -> Requests:
+        for _ in range(int((yield None)) // 50):
+            for _ in range(50):
+                await client.send_packet(WORD)
+            await quiet(backend)
+
+    async def receive(number: int) -> None:
+        await peer.send(b"%d" % number)
+        for _ in range(number):
+            assert await peer.receive() == WORD.encode()
+
+    async with serve(handle) as server:
+        await receive(50)
+        with memory_does_not_grow():
+            await receive(MANY)
+        statistics = server.statistics()
+        assert (statistics.packets_sent, statistics.bytes_sent) == (MANY + 50, (MANY + 50) * len(WORD))
