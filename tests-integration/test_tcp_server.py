@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import warnings
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
 import pytest
-from running_server import running, start
+from datagram_peers import tcp_peer
+from running_server import running, start, until
 from tcp_peers import connected, line_protocol, line_server, serving
 
 from easynetwork.exceptions import ServerClosedError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
+from easynetwork.lowlevel.socket import enable_socket_linger
 from easynetwork.servers import AsyncTCPNetworkServer
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+from easynetwork.servers.statistics import CloseReason
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +226,38 @@ async def test_other_errors_in_on_disconnection_are_errors_and_hurt_nobody(caplo
         assert await good.ask("still here") == "still here"
 
     assert {r.levelname for r in caplog.records if r.levelno >= logging.WARNING} == {"ERROR"}
+
+
+@pytest.mark.parametrize("says", [b"hello\n", b""])
+async def test_handshake_that_fails_is_counted(server_context: ssl.SSLContext, says: bytes) -> None:
+    server = line_server(Echo(), ssl=server_context)
+
+    async with running(server):
+        with tcp_peer(server) as peer:
+            peer.sock.sendall(says)
+            peer.sock.shutdown(socket.SHUT_WR)
+            await until(lambda: server.statistics().handshakes_failed)
+
+    statistics = server.statistics()
+    assert statistics.closed == {CloseReason.HANDSHAKE_FAILED: 1}
+    assert statistics.handshakes_failed == 1
+    assert statistics.clients_total == 0
+
+
+async def test_connection_that_is_reset_before_it_is_accepted_is_closed_at_once() -> None:
+    """And not by the collector of garbage, which warns of a socket that nobody has closed."""
+    server = line_server(Echo())
+
+    async with running(server):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with tcp_peer(server) as peer:
+                enable_socket_linger(peer.sock, 0)
+            with tcp_peer(server) as peer:
+                assert await peer.ask("x") == "x"
+        assert server.statistics().clients_total == 1
+
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_exactly_the_accepted_sockets_have_no_delay(backend: AsyncBackend) -> None:
