@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ..api_async.backend.abc import AsyncBackend
 
-__all__ = ("SHORT", "must_raise", "named", "until_idle")
+__all__ = ("PATIENCE", "SHORT", "must_raise", "named", "until_idle")
 
 SHORT: Final = 0.05
 """Seconds within which something that must not happen would have happened."""
+
+PATIENCE: Final = 10
+"""Seconds after which something that must happen has failed to."""
 
 _TURNS: Final = 10
 

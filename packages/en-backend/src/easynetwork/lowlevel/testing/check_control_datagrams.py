@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..api_async.backend.abc import AsyncBackend
 from ..datagrams import ControlDatagramEndpoint, ControlDatagramListener
 from ._descriptors import close_received, control_space, nothing_left_open, passing_pipes, received
-from ._rules import SHORT, must_raise, named
+from ._rules import SHORT, must_raise, named, until_idle
 
 __all__ = ("check_control_datagrams",)
 
@@ -32,6 +32,7 @@ async def check_control_datagrams(
         _descriptors_arrive_both_ways,
         _control_messages_stay_with_their_datagrams,
         _an_empty_datagram_carries_them_too,
+        _a_message_to_a_full_queue_is_sent_later,
         _a_plain_receive_throws_them_away,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
@@ -103,6 +104,26 @@ async def _an_empty_datagram_carries_them_too(
         await endpoint.send_message(b"", messages)
         data, got, _, _ = await listener.receive_message(_BUFSIZE)
         assert data == b""
+        received(got, reading_ends)
+
+
+async def _a_message_to_a_full_queue_is_sent_later(
+    backend: AsyncBackend, listener: ControlDatagramListener, endpoint: ControlDatagramEndpoint
+) -> None:
+    address = await _address_of(listener, endpoint)
+    sent = 0
+    while listener.send_message_nowait(b"%d" % sent, [], address):
+        sent += 1
+    with passing_pipes() as (reading_ends, messages):
+        async with backend.create_task_group() as tasks:
+            sending = await tasks.start(listener.send_message, b"last", messages, address)
+            await until_idle(backend)
+            assert not sending.done()
+            for number in range(sent):
+                assert await endpoint.receive() == b"%d" % number
+            await sending.join()
+        data, got, _ = await endpoint.receive_message(_BUFSIZE, backend.current_time())
+        assert data == b"last"
         received(got, reading_ends)
 
 

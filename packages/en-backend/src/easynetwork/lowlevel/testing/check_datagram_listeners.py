@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..api_async.backend.abc import AsyncBackend
 from ..datagrams import DatagramEndpoint, DatagramListener
-from ._rules import SHORT, must_raise, named
+from ._rules import PATIENCE, SHORT, must_raise, named, until_idle
 
 __all__ = ("check_datagram_listener",)
 
@@ -19,12 +19,13 @@ _MORE_THAN_FIT: Final = 2000
 _LONGEST_DELAY: Final = 1.0
 """Seconds, of which 0.95 are for a busy machine."""
 
+_MakeListener = Callable[[], Awaitable[DatagramListener]]
 _Connect = Callable[[DatagramListener], Awaitable[DatagramEndpoint]]
 
 
 async def check_datagram_listener(
     backend: AsyncBackend,
-    make_listener: Callable[[], Awaitable[DatagramListener]],
+    make_listener: _MakeListener,
     connect: _Connect,
 ) -> None:
     """Examines a listener. A rule that is not kept raises, and is named in a note on the exception.
@@ -54,6 +55,8 @@ async def check_datagram_listener(
         finally:
             for socket in (listener, *peers):
                 await socket.aclose()
+    with named(_closing_again_disturbs_no_other_listener):
+        await _closing_again_disturbs_no_other_listener(backend, make_listener, connect)
 
 
 async def _an_answer_goes_to_the_sender_alone(
@@ -220,3 +223,24 @@ async def _a_closed_listener_refuses_everything(
     except OSError:
         return
     raise AssertionError("send_nowait() on a closed listener did not raise")
+
+
+async def _closing_again_disturbs_no_other_listener(
+    backend: AsyncBackend, make_listener: _MakeListener, connect: _Connect
+) -> None:
+    closed = await make_listener()
+    await closed.aclose()
+    listener = await make_listener()  # probably has the first one's descriptor number
+    peer = await connect(listener)
+    try:
+        with backend.timeout(PATIENCE):
+            async with backend.create_task_group() as tasks:
+                receiving = await tasks.start(listener.receive)
+                await until_idle(backend)
+                await closed.aclose()
+                await peer.send(b"x")
+                data, _ = await receiving.join()
+                assert data == b"x"
+    finally:
+        await peer.aclose()
+        await listener.aclose()

@@ -8,9 +8,11 @@ from typing import Final
 
 from ..api_async.backend.abc import AsyncBackend
 from ..datagrams import DatagramEndpoint
-from ._rules import SHORT, must_raise, named
+from ._rules import PATIENCE, SHORT, must_raise, named, until_idle
 
 __all__ = ("check_datagram_endpoint",)
+
+_MakePair = Callable[[], Awaitable[tuple[DatagramEndpoint, DatagramEndpoint]]]
 
 _TOO_LONG: Final = bytes(1 << 24)
 """16 MiB: more than any datagram socket sends at once."""
@@ -18,7 +20,7 @@ _TOO_LONG: Final = bytes(1 << 24)
 
 async def check_datagram_endpoint(
     backend: AsyncBackend,
-    make_pair: Callable[[], Awaitable[tuple[DatagramEndpoint, DatagramEndpoint]]],
+    make_pair: _MakePair,
 ) -> None:
     """Examines both of two endpoints. A rule that is not kept raises, and is named in a note on the exception.
 
@@ -42,6 +44,8 @@ async def check_datagram_endpoint(
         finally:
             await ours.aclose()
             await theirs.aclose()
+    with named(_closing_again_disturbs_no_other_endpoint):
+        await _closing_again_disturbs_no_other_endpoint(backend, make_pair)
 
 
 async def _datagrams_keep_their_boundaries_both_ways(
@@ -129,3 +133,23 @@ async def _a_closed_endpoint_refuses_everything(
     assert ours.is_closing()
     await must_raise(OSError, ours.receive())
     await must_raise(OSError, ours.send(b"x"))
+
+
+async def _closing_again_disturbs_no_other_endpoint(backend: AsyncBackend, make_pair: _MakePair) -> None:
+    closed = await make_pair()
+    for endpoint in closed:
+        await endpoint.aclose()
+    ours, theirs = await make_pair()  # probably has the descriptor numbers of the first pair
+    try:
+        with backend.timeout(PATIENCE):
+            async with backend.create_task_group() as tasks:
+                receiving = [await tasks.start(endpoint.receive) for endpoint in (ours, theirs)]
+                await until_idle(backend)
+                for endpoint in closed:
+                    await endpoint.aclose()
+                await ours.send(b"x")
+                await theirs.send(b"x")
+                assert [await task.join() for task in receiving] == [b"x", b"x"]
+    finally:
+        await ours.aclose()
+        await theirs.aclose()

@@ -7,16 +7,17 @@ from collections.abc import Awaitable, Callable
 
 from ..api_async.backend.abc import AsyncBackend
 from ..streams import ByteStream, ClosedListenerError, StreamListener
-from ._rules import SHORT, must_raise, named
+from ._rules import PATIENCE, SHORT, must_raise, named, until_idle
 
 __all__ = ("check_stream_listener",)
 
+_MakeListener = Callable[[], Awaitable[StreamListener]]
 _Connect = Callable[[StreamListener], Awaitable[ByteStream]]
 
 
 async def check_stream_listener(
     backend: AsyncBackend,
-    make_listener: Callable[[], Awaitable[StreamListener]],
+    make_listener: _MakeListener,
     connect: _Connect,
 ) -> None:
     """Examines a listener. A rule that is not kept raises, and is named in a note on the exception.
@@ -38,6 +39,8 @@ async def check_stream_listener(
                 await rule(backend, listener, connect)
         finally:
             await listener.aclose()
+    with named(_closing_again_disturbs_no_other_listener):
+        await _closing_again_disturbs_no_other_listener(backend, make_listener, connect)
 
 
 async def _connections_wait_until_they_are_accepted(
@@ -95,3 +98,22 @@ async def _a_closed_listener_refuses_to_accept(
     await listener.aclose()
     assert listener.is_closing()
     await must_raise(ClosedListenerError, listener.accept())
+
+
+async def _closing_again_disturbs_no_other_listener(
+    backend: AsyncBackend, make_listener: _MakeListener, connect: _Connect
+) -> None:
+    closed = await make_listener()
+    await closed.aclose()
+    listener = await make_listener()  # probably has the first one's descriptor number
+    try:
+        with backend.timeout(PATIENCE):
+            async with backend.create_task_group() as tasks:
+                accepting = await tasks.start(listener.accept)
+                await until_idle(backend)
+                await closed.aclose()
+                theirs = await connect(listener)
+                (await accepting.join()).abort()
+                theirs.abort()
+    finally:
+        await listener.aclose()

@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from easynetwork.exceptions import BusyResourceError
+from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 
 from ..api_async.backend.abc import AsyncBackend
 from ..streams import ByteStream, SendStalledError
-from ._rules import SHORT, must_raise, named
+from ._rules import PATIENCE, SHORT, must_raise, named, until_idle
 
 __all__ = ("check_byte_stream",)
 
@@ -38,6 +38,8 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         _sending_without_waiting_overtakes_nobody,
         _the_end_is_empty_bytes_each_time,
         _what_was_sent_before_closing_arrives,
+        _closing_before_all_input_is_read_is_an_orderly_end,
+        _a_stream_is_closing_from_the_call_on,
         _a_cancelled_receive_takes_nothing,
         _a_receive_past_its_deadline_takes_nothing,
         _an_interrupted_receive_takes_nothing,
@@ -48,6 +50,7 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         _closing_wakes_the_receiver,
         _a_send_cut_by_cancellation_ends_the_connection,
         _an_abort_is_seen_by_both_sides,
+        _a_receive_past_its_deadline_sees_an_abort,
         _closing_twice_is_closing_once,
         _a_closed_stream_refuses_everything,
     ):
@@ -58,6 +61,8 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         finally:
             ours.abort()
             theirs.abort()
+    with named(_closing_again_disturbs_no_other_stream):
+        await _closing_again_disturbs_no_other_stream(backend, make_pair)
 
 
 async def _read_exactly(stream: ByteStream, size: int) -> bytes:
@@ -181,6 +186,29 @@ async def _what_was_sent_before_closing_arrives(backend: AsyncBackend, ours: Byt
         tasks.start_soon(ours.aclose)
         assert await _read_to_end(theirs) == data
         await theirs.aclose()
+
+
+async def _closing_before_all_input_is_read_is_an_orderly_end(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    await theirs.send(b"this is read in part")
+    await theirs.send(b"this is never read")
+    assert await ours.receive(4) == b"this"
+    async with backend.create_task_group() as tasks:
+        tasks.start_soon(ours.aclose)
+        assert await theirs.receive(10) == b""
+        await theirs.aclose()
+
+
+async def _a_stream_is_closing_from_the_call_on(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    assert not ours.is_closing()
+    ours.send_nowait(_MORE_THAN_FITS)  # so that the close has to wait, and nobody reads
+    async with backend.create_task_group() as tasks:
+        task = await tasks.start(ours.aclose)
+        await until_idle(backend)
+        assert ours.is_closing()
+        await must_raise(ConnectionError, ours.send(b"x"))
+        task.cancel()
 
 
 async def _a_cancelled_receive_takes_nothing(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
@@ -311,6 +339,20 @@ async def _an_abort_is_seen_by_both_sides(backend: AsyncBackend, ours: ByteStrea
         assert await theirs.receive(10) == b""
 
 
+async def _a_receive_past_its_deadline_sees_an_abort(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    theirs.abort()
+    with contextlib.suppress(ConnectionError):
+        while True:
+            try:
+                data = await ours.receive(10, backend.current_time())
+            except TimeoutError:
+                continue  # the reset is on its way
+            assert data == b"", data
+            break
+
+
 async def _closing_twice_is_closing_once(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
     async with backend.create_task_group() as tasks:
         tasks.start_soon(ours.aclose)
@@ -325,4 +367,31 @@ async def _a_closed_stream_refuses_everything(backend: AsyncBackend, ours: ByteS
         tasks.start_soon(theirs.aclose)
         await ours.aclose()
     await must_raise(ConnectionError, ours.receive(10))
+    await must_raise(ConnectionError, ours.receive(10, backend.current_time()))
     await must_raise(ConnectionError, ours.send(b"x"))
+    with contextlib.suppress(UnsupportedOperation):  # TLS
+        await must_raise(ConnectionError, ours.send_eof())
+
+
+async def _closing_again_disturbs_no_other_stream(backend: AsyncBackend, make_pair: _MakePair) -> None:
+    closed = await make_pair()
+    await _close_all(backend, closed)
+    ours, theirs = await make_pair()  # probably has the descriptor numbers of the first pair
+    try:
+        with backend.timeout(PATIENCE):
+            async with backend.create_task_group() as tasks:
+                receiving = [await tasks.start(stream.receive, 10) for stream in (ours, theirs)]
+                await until_idle(backend)
+                await _close_all(backend, closed)
+                await ours.send(b"x")
+                await theirs.send(b"x")
+                assert [await task.join() for task in receiving] == [b"x", b"x"]
+    finally:
+        ours.abort()
+        theirs.abort()
+
+
+async def _close_all(backend: AsyncBackend, streams: _Pair) -> None:
+    async with backend.create_task_group() as tasks:
+        for stream in streams:
+            tasks.start_soon(stream.aclose)
