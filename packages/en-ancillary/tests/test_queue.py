@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,11 @@ class Stream:
         self.queue.add(len(data), messages, bool(flags & socket.MSG_CTRUNC))
         self._unread += len(data)
         return data
+
+    def receive_truncated(self, size: int) -> None:
+        """A read whose control messages were cut off altogether."""
+        self.queue.add(size, [], True)
+        self._unread += size
 
     def take(self, size: int) -> int | None:
         """Uses up a packet of ``size`` bytes, and tells how many descriptors it had; None if they were cut off."""
@@ -127,6 +133,29 @@ def test_truncation_is_told_to_its_packet_alone(stream: Stream) -> None:
     stream.read()
 
     assert [stream.take(1), stream.take(1), stream.take(1)] == [0, None, 2]
+
+
+def test_each_packet_is_told_of_its_own_truncation_also_behind_others_that_wait(stream: Stream) -> None:
+    for packet, bufsize in (b"A", socket.CMSG_LEN(4)), (b"B", 1024), (b"C", socket.CMSG_LEN(4)), (b"D", 1024):
+        stream.send(packet, 2)
+        stream.read(bufsize=bufsize)
+
+    assert [stream.take(1), stream.take(1), stream.take(1), stream.take(1)] == [None, 2, None, 2]
+
+
+def test_a_packet_whose_control_messages_are_cut_off_again_and_again_costs_no_memory(stream: Stream) -> None:
+    stream.send(b"A", 2)
+    stream.read()
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            stream.receive_truncated(1)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 10_000
+    assert [stream.take(1), stream.take(10_000)] == [2, None]
 
 
 def test_too_many_waiting_descriptors_are_closed_and_told(stream: Stream) -> None:
