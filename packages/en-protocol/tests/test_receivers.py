@@ -232,6 +232,12 @@ def test_more_than_the_room_cannot_have_been_written(protocol_class: type[Buffer
     with pytest.raises(ValueError, match=r"^nbytes:"):
         receiver.buffer_updated(len(receiver.get_buffer()) + 1)
 
+    receiver.get_buffer()[:3] = b"abc"
+    receiver.buffer_updated(3)
+    assert receiver.next_packet() is NEED_DATA
+    with pytest.raises(ValueError, match=r"^nbytes:"):
+        receiver.buffer_updated(len(receiver.get_buffer()) + 1)
+
 
 def test_a_chunk_is_not_copied_before_its_packets_are_taken() -> None:
     class Identity(FixedSizePacketSerializer[bytes, bytes]):
