@@ -413,6 +413,21 @@ async def test_closing_lets_the_packet_that_is_being_sent_out_first(client: Clie
     assert [type(error) for error in errors] == [ClientClosedError]
 
 
+async def test_an_end_that_waits_for_its_turn_is_told_of_the_close(client: Client, peer: socket.socket) -> None:
+    errors: list[BaseException] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.send_packet, "x" * 20_000_000)
+        await let_others_run()
+        tasks.start_soon(error_of, client.send_eof, errors)
+        await let_others_run()
+        tasks.start_soon(client.aclose)
+        await let_others_run()
+
+        assert await read_to_the_end(peer) == 20_000_001
+
+    assert [type(error) for error in errors] == [ClientClosedError]
+
+
 async def test_a_cancelled_close_resets_the_connection(client: Client, peer: socket.socket) -> None:
     errors: list[BaseException] = []
     scope = anyio.CancelScope()

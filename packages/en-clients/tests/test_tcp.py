@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import socket
@@ -278,6 +279,18 @@ def test_a_packet_that_was_cut_by_its_time_limit_breaks_the_connection(client: C
             pass
 
 
+def test_no_orderly_end_follows_a_packet_that_was_cut(client: Client, peer: socket.socket) -> None:
+    with pytest.raises(TimeoutError):
+        client.send_packet("x" * 50_000_000, timeout=0)
+
+    with pytest.raises(ConnectionAbortedError):
+        client.send_eof()
+    client.close()
+    with pytest.raises(ConnectionResetError):
+        while peer.recv(1 << 20):
+            pass
+
+
 # iteration
 
 
@@ -430,6 +443,29 @@ def test_what_was_sent_arrives_although_the_peer_goes_on_sending(
     assert received == 2_000_001
     assert isinstance(receiving.exception(), ClientClosedError)
     closing.result()
+
+
+def test_a_peer_that_takes_nothing_while_the_client_closes_sees_a_reset(
+    ours: socket.socket, peer: socket.socket, protocol: AnyStreamProtocolType[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(1 << 20))
+    client = TCPNetworkClient(ours, protocol)
+    clock = [time.monotonic()]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    with monkeypatch.context() as virtual_time:
+        virtual_time.setattr(time, "monotonic", lambda: clock[0])
+        virtual_time.setattr(time, "sleep", sleep)
+        client.close()
+
+    with pytest.raises(ConnectionResetError):
+        while peer.recv(1 << 20):
+            pass
 
 
 def test_closing_does_not_wait_for_a_peer_that_is_gone(client: Client, peer: socket.socket) -> None:
