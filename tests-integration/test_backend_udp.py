@@ -75,6 +75,29 @@ async def test_a_listener_that_is_told_of_icmp_errors_passes_over_them(backend: 
     await listener.aclose()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells unconnected sockets of ICMP errors")
+async def test_an_answer_with_control_messages_is_not_failed_by_another_peer_s_error(backend: AsyncBackend) -> None:
+    listener = await UDP(backend).listen("0.0.0.0")
+    assert isinstance(listener, ControlDatagramListener)
+    options = listener.extra(INETSocketAttribute.socket)
+    options.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    options.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    port = listener.extra(INETSocketAttribute.sockname).port
+    gone, peer = [await backend.create_udp_endpoint("127.0.0.1", port) for _ in range(2)]
+    await gone.send(b"x")
+    _, nowhere = await listener.receive()
+    await gone.aclose()
+    await peer.send(b"question")
+    _, messages, _, somewhere = await listener.receive_message(100)
+
+    for answer in (b"first", b"second"):
+        assert listener.send_nowait(b"lost", nowhere)  # whose error is pending from now on
+        await listener.send_message(answer, messages, somewhere)
+        assert await peer.receive(backend.current_time() + 5) == answer
+    await peer.aclose()
+    await listener.aclose()
+
+
 async def test_a_listener_whose_datagrams_never_end_lets_others_run(backend: AsyncBackend) -> None:
     listener = await UDP(backend).listen()
     peer = await UDP(backend).connect(listener)

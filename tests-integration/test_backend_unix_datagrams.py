@@ -54,6 +54,21 @@ async def test_files_are_removed_with_their_sockets(place: UnixDatagrams, folder
     assert not os.listdir(folder)
 
 
+async def test_closing_again_leaves_the_next_owner_of_the_path_alone(
+    backend: AsyncBackend, place: UnixDatagrams, folder: Path
+) -> None:
+    path = place.path()
+    closed = await backend.create_unix_datagram_listener(path)
+    await closed.aclose()
+    listener = await backend.create_unix_datagram_listener(path)  # probably with the same inode
+
+    await closed.aclose()
+
+    assert path.is_socket()
+    await listener.aclose()
+    assert not os.listdir(folder)
+
+
 async def test_closing_closes_even_if_the_file_cannot_be_removed(
     place: UnixDatagrams, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,44 @@ async def test_a_question_of_the_protocol_is_answered_by_who_receives(
     assert server.tls.getpeercert()
 
 
+async def let_others_run(backend: AsyncBackend) -> None:
+    """Until they wait for something that this task has to do."""
+    for _ in range(10):
+        await backend.coro_yield()
+
+
+@in_an_event_loop
+async def test_a_send_that_is_cancelled_behind_another_record_ends_the_stream(
+    backend: AsyncBackend, authority: trustme.CA, client_context: ssl.SSLContext, server_context: ssl.SSLContext
+) -> None:
+    """Its record is encrypted by then, and would leave with the next one."""
+    authority.issue_cert("client@example.org").configure_cert(client_context)
+    authority.configure_trust(server_context)
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    client_context.post_handshake_auth = server_context.post_handshake_auth = True
+    ours, theirs = memory_stream_pair(backend)
+    server = OpenSSLServer(theirs, server_context)
+
+    async with backend.create_task_group() as tasks:
+        handshake = await tasks.start(secure, ours, TLSOptions(context=client_context))
+        await server.run(server.tls.do_handshake)
+        client = await handshake.join()
+        assert ours.send_nowait(bytes(1 << 20)), "the way to the peer is full from now on"
+        server.tls.verify_client_post_handshake()
+        server.tls.write(b"x")
+        await server.flush()
+        answering = await tasks.start(client.receive, 100)
+        await let_others_run(backend)
+        sending = await tasks.start(client.send, b"a packet")
+        await let_others_run(backend)
+        assert not client.is_closing()
+
+        sending.cancel()
+        await sending.wait()
+        assert client.is_closing()
+        answering.cancel()
+
+
 @in_an_event_loop
 async def test_one_side_cannot_end_alone(
     backend: AsyncBackend, client_context: ssl.SSLContext, server_context: ssl.SSLContext

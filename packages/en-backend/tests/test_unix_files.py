@@ -110,6 +110,23 @@ def test_a_mode_that_is_no_permission_is_refused(folder: Path, open_socket: Open
     assert not (folder / "sock").exists()
 
 
+@pytest.mark.parametrize("system", ["this one", "another"])
+def test_no_file_stays_behind_when_its_mode_cannot_be_set(
+    folder: Path, open_socket: OpenSocket, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if system == "another":
+        monkeypatch.setattr(unix_files, "_LINUX", False)
+
+    def refuse(path: str, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "chmod", refuse)  # only file systems of a kind refuse it to the owner
+    with pytest.raises(PermissionError, match="not permitted"):
+        bind_unix_socket(open_socket(), unix_address(folder / "sock"), 0o600)
+
+    assert not (folder / "sock").exists()
+
+
 @on_linux
 def test_abstract_names_and_chosen_ones_have_no_file(open_socket: OpenSocket) -> None:
     chosen = open_socket()
