@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import os
+
 project = "easynetwork"
 author = "the easynetwork developers"
 project_copyright = "the easynetwork developers, Apache-2.0"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "matplotlib.sphinxext.plot_directive",
+]
 exclude_patterns = ["_build", "examples/**"]
 html_theme = "furo"
 html_title = "easynetwork"
@@ -25,3 +32,10 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_default_options = {"members": True, "show-inheritance": True, "inherited-members": False}
 python_use_unqualified_type_names = True
+
+# The same drawing gives the same bytes, and text stays text: it can be found, and read aloud.
+os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # the date that matplotlib writes into a file
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_rcparams = {"svg.fonttype": "none", "svg.hashsalt": "easynetwork"}

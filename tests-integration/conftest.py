@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 import trustme
 from attacks.cases import Case
-from census import Census
+from leak_check import LeakCheck
 from loops import LOOPS
 from server_kinds import KINDS, Kind
 from stream_peers import Transport
@@ -71,10 +71,10 @@ def _old_objects_are_not_collected_again() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """Tasks are not looked at here, because anyio's runner cancels and reports strays."""
-    census = Census()
+    leak_check = LeakCheck()
     yield
     gc.collect()
-    assert census.left_behind() == []
+    assert leak_check.left_behind() == []
 
 
 @pytest.fixture(autouse=True, scope="session")

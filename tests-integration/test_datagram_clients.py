@@ -96,7 +96,7 @@ async def test_an_asynchronous_udp_client_is_answered(udp_address: tuple[str, in
 
 
 async def test_a_blocking_udp_client_is_answered(udp_address: tuple[str, int]) -> None:
-    def converse() -> None:
+    def exchange() -> None:
         with UDPNetworkClient(udp_address, datagram_protocol()) as client:
             assert client.get_remote_address() == IPv4SocketAddress(*udp_address)
             for packet in PACKETS:
@@ -111,7 +111,7 @@ async def test_a_blocking_udp_client_is_answered(udp_address: tuple[str, int]) -
         with pytest.raises(ClientClosedError):
             client.recv_packet()
 
-    await to_thread.run_sync(converse)
+    await to_thread.run_sync(exchange)
 
 
 async def test_a_udp_client_survives_an_answer_that_it_cannot_read(udp_address: tuple[str, int]) -> None:
@@ -160,7 +160,7 @@ async def test_a_blocking_unix_datagram_client_exchanges_packets_and_descriptors
 ) -> None:
     local_path = tmp_path / "client.sock"
 
-    def converse() -> None:
+    def exchange() -> None:
         with UnixDatagramClient(datagram_path, datagram_protocol(), local_path=local_path) as client:
             assert client.get_peer_name() == UnixSocketAddress.from_pathname(datagram_path)
             assert client.get_local_name() == UnixSocketAddress.from_pathname(local_path)
@@ -174,7 +174,7 @@ async def test_a_blocking_unix_datagram_client_exchanges_packets_and_descriptors
         assert not local_path.exists()
 
     with Pipe() as pipe:
-        await to_thread.run_sync(converse)
+        await to_thread.run_sync(exchange)
         assert await pipe.read() == "and back"
 
 
@@ -220,7 +220,7 @@ async def test_an_asynchronous_unix_stream_client_exchanges_packets_and_descript
 async def test_a_blocking_unix_stream_client_exchanges_packets_and_descriptors(
     stream_path: Path, new_protocol: Callable[[], Any]
 ) -> None:
-    def converse() -> None:
+    def exchange() -> None:
         with UnixStreamClient(stream_path, new_protocol()) as client:
             assert client.get_peer_name() == UnixSocketAddress.from_pathname(stream_path)
             assert client.get_peer_credentials() == CREDENTIALS
@@ -236,7 +236,7 @@ async def test_a_blocking_unix_stream_client_exchanges_packets_and_descriptors(
                 client.recv_packet(timeout=10)
 
     with Pipe() as pipe:
-        await to_thread.run_sync(converse)
+        await to_thread.run_sync(exchange)
         assert await pipe.read() == "and back"
 
 

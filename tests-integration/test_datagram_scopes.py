@@ -206,7 +206,7 @@ async def test_the_end_of_the_server_goes_through_open_scopes(
 
 
 class Pushing(Handler):
-    """Has a task beside each conversation, as one that tells a client of what happens elsewhere."""
+    """Has a task beside each handler, as one that tells a client of what happens elsewhere."""
 
     def __init__(self, open_group: OpenGroup, *, fails_at_the_end: bool = False) -> None:
         self.open_group = open_group
@@ -237,7 +237,7 @@ class Pushing(Handler):
 
 
 async def begin(*peers: SocketPeer) -> None:
-    """Has a conversation begin with each of ``peers``, whose first datagram and whose task are answered in any order."""
+    """Has a handler begin with each of ``peers``, whose first datagram and whose task are answered in any order."""
     for peer in peers:
         peer.send("x")
         assert {await peer.receive(), await peer.receive()} == {"x", "news"}

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import functools
+import resource
 import ssl
 import threading
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import anyio
 import pytest
+from datagram_peers import SocketPeer
 from running_server import PATIENCE, running, serving
 from server_kinds import Client, Echo, Kind
 from tcp_peers import connected, line_server
@@ -95,6 +99,53 @@ async def test_requests_of_datagram_peers_that_have_come_are_handled(kind: Kind,
                 await backend.coro_yield()
             handler.go_on.set()
             assert [await peer.receive() for _ in range(3)] == ["one", "two", "three"]
+
+
+QUEUE = 700
+"""Connections in the kernel's queue: more than the default backlog."""
+
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+
+
+@pytest.fixture
+def _descriptors_for_both_ends() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * QUEUE + 100
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        pytest.skip(f"{needed} descriptors are needed, and {hard} are allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["tcp", "unix_stream"], indirect=True)
+@pytest.mark.skipif(
+    not SOMAXCONN.exists() or int(SOMAXCONN.read_text()) <= QUEUE, reason="the kernel's queue is too short"
+)
+@pytest.mark.usefixtures("_descriptors_for_both_ends")
+async def test_no_connection_in_the_queue_of_the_listener_is_reset(kind: Kind) -> None:
+    async with running(server := kind.server(backlog=2000)):
+        with ExitStack() as stack:
+            # No wait from here on: the server has no turn in which it could accept.
+            peers = [stack.enter_context(kind.peer(server)) for _ in range(QUEUE)]
+            for peer in peers:
+                peer.send("hello")
+            await server.shutdown(drain=PATIENCE)
+
+            endings = Counter([ending_of(peer) for peer in peers])
+    assert endings.keys() <= {b"", b"hello\n"}
+
+
+def ending_of(peer: SocketPeer) -> bytes | str:
+    """What has come before the orderly end, or how else the connection ended."""
+    received = b""
+    try:
+        while data := peer.sock.recv(1000):
+            received += data
+    except OSError as exc:
+        return type(exc).__name__
+    return received
 
 
 @pytest.mark.anyio

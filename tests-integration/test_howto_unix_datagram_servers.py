@@ -231,8 +231,8 @@ async def test_jobs_from_outside_of_the_office_are_thrown_away_unread(
         stranger.send("letter", "bug")
         with unix_peer(server, bound_to=str(folder / "near.sock")) as neighbour:
             neighbour.send("letter")
-            with unix_peer(server, bound_to=str(office / "desk.sock")) as clerk:
-                assert await clerk.ask("invoice") == "job 1: invoice"
+            with unix_peer(server, bound_to=str(office / "desk.sock")) as desk:
+                assert await desk.ask("invoice") == "job 1: invoice"
             assert await neighbour.hears_nothing()
         assert await stranger.hears_nothing()
 

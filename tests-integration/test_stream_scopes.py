@@ -179,7 +179,7 @@ async def test_the_end_of_the_peer_closes_a_generator_with_an_open_scope(
 
 
 class Pushing(AsyncStreamRequestHandler[str, str]):
-    """Has a task beside each conversation, as one that tells a client of what happens elsewhere."""
+    """Has a task beside each handler, as one that tells a client of what happens elsewhere."""
 
     def __init__(self, open_group: OpenGroup, last_words: Callable[[], object] = str) -> None:
         self.open_group = open_group

@@ -161,13 +161,13 @@ async def test_an_asynchronous_client_closes_while_it_receives(
 
 
 async def test_a_blocking_client_is_answered(connect_blocking: Callable[[], BlockingClient], handler: Obedient) -> None:
-    def converse() -> None:
+    def exchange() -> None:
         with connect_blocking() as client:
             for packet in ("hello", {"a": [1, 2]}, LARGE):
                 client.send_packet(packet)
                 assert client.recv_packet() == packet
 
-    await to_thread.run_sync(converse)
+    await to_thread.run_sync(exchange)
     await handler.gone.wait()
 
 
@@ -178,20 +178,20 @@ async def test_a_blocking_client_sends_and_receives_at_the_same_time(
         for _ in range(10):
             client.send_packet(LARGE)
 
-    def converse() -> None:
+    def exchange() -> None:
         with connect_blocking() as client:
             sending = threads.submit(send_all, client)
             for _ in range(10):
                 assert client.recv_packet() == LARGE
             sending.result()
 
-    await to_thread.run_sync(converse)
+    await to_thread.run_sync(exchange)
 
 
 async def test_a_blocking_iteration_ends_with_the_connection(
     connect_blocking: Callable[[], BlockingClient],
 ) -> None:
-    def converse() -> None:
+    def exchange() -> None:
         with connect_blocking() as client:
             client.send_packet(5)
             client.send_packet("close")
@@ -200,13 +200,13 @@ async def test_a_blocking_iteration_ends_with_the_connection(
             with pytest.raises(ConnectionAbortedError):
                 client.recv_packet()
 
-    await to_thread.run_sync(converse)
+    await to_thread.run_sync(exchange)
 
 
 async def test_a_blocking_client_closes_while_it_receives(
     connect_blocking: Callable[[], BlockingClient], threads: ThreadPoolExecutor, handler: Obedient
 ) -> None:
-    def converse() -> None:
+    def exchange() -> None:
         with connect_blocking() as client:
             client.send_packet("hello")
             assert client.recv_packet() == "hello"
@@ -214,7 +214,7 @@ async def test_a_blocking_client_closes_while_it_receives(
             client.close()
             assert isinstance(receiving.exception(), ClientClosedError)
 
-    await to_thread.run_sync(converse)
+    await to_thread.run_sync(exchange)
     await handler.gone.wait()
 
 

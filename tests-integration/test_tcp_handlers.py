@@ -47,19 +47,19 @@ class Handler(AsyncStreamRequestHandler[str, str]):
         self.handled += 1
         inner = self._handle(client)
         try:
-            wish = await anext(inner)
+            params = await anext(inner)
             while True:
                 try:
-                    request = yield wish
+                    request = yield params
                 except GeneratorExit:
                     self.events.append("GeneratorExit")
                     await inner.aclose()
                     raise
                 except BaseException as exc:
                     self.events.append(type(exc).__name__)
-                    wish = await inner.athrow(exc)
+                    params = await inner.athrow(exc)
                 else:
-                    wish = await inner.asend(request)
+                    params = await inner.asend(request)
         except StopAsyncIteration:
             return
 
@@ -322,7 +322,7 @@ async def test_a_bare_number_is_a_deprecated_timeout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("params", "error"),
     [
         ("soon", TypeError),
         (object(), TypeError),
@@ -333,10 +333,10 @@ async def test_a_bare_number_is_a_deprecated_timeout() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:yielding a number:DeprecationWarning")
-async def test_a_wish_that_makes_no_sense_is_thrown_in(wish: Any, error: type[Exception]) -> None:
+async def test_receive_parameters_that_make_no_sense_are_thrown_in(params: Any, error: type[Exception]) -> None:
     async def handle(client: LineClient) -> Requests:
         with pytest.raises(error):
-            yield wish
+            yield params
         await client.send_packet(error.__name__)
         yield None
 

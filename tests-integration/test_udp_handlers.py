@@ -273,7 +273,7 @@ async def test_a_timeout_for_the_first_datagram_is_ignored() -> None:
 
 @in_event_loop
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("params", "error"),
     [
         ("soon", TypeError),
         (True, TypeError),
@@ -283,13 +283,13 @@ async def test_a_timeout_for_the_first_datagram_is_ignored() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:yielding a number:DeprecationWarning")
-async def test_a_wish_that_makes_no_sense_is_thrown_in_and_the_datagram_waits(
-    wish: Any, error: type[Exception]
+async def test_receive_parameters_that_make_no_sense_are_thrown_in_and_the_datagram_waits(
+    params: Any, error: type[Exception]
 ) -> None:
     class Wishful(Handler):
         async def handle(self, client: AsyncDatagramClient[Response]) -> AsyncGenerator[Any, Request]:
             with pytest.raises(error):
-                yield wish
+                yield params
             request = yield None
             await client.send_packet(Response(request.text))
 

@@ -17,7 +17,7 @@ from running_server import running
 from easynetwork.ancillary import CONTROL_BUFSIZE
 from easynetwork.serializers import JSONSerializer
 from easynetwork.serializers.wrapper import ZlibCompressorSerializer
-from easynetwork.servers.engine.stream_service import BACKLOG
+from easynetwork.servers.engine.settings import BACKLOG
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 from easynetwork.servers.options import ServerLimits, ServerTimeouts
 

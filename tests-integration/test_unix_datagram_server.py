@@ -174,10 +174,10 @@ class Receiving(Handler):
     async def handle(self, client: Client) -> AsyncGenerator[RecvParams | None, Request]:
         ancillary = SocketAncillary()
         with_control = RecvParams(recv_with_ancillary=RecvAncillaryDataParams(ancillary.update_from_raw))
-        wish: RecvParams | None = with_control
+        params: RecvParams | None = with_control
         while True:
             try:
-                request = yield wish
+                request = yield params
             except (OSError, RuntimeError, DatagramProtocolParseError) as exc:
                 await client.send_packet(Response(f"{type(exc).__name__}: {exc}"))
                 return
@@ -185,7 +185,7 @@ class Receiving(Handler):
                 write_and_close(fd, "+")
             ancillary.clear()
             await client.send_packet(Response(request.text))
-            wish = None if request.text == "plain" else with_control
+            params = None if request.text == "plain" else with_control
 
 
 async def test_descriptors_that_nobody_asked_for_are_closed_and_their_neighbours_arrive(path: Path) -> None:

@@ -274,6 +274,35 @@ async def test_sending_packets_with_socket_control_messages(path: Path, form: st
 
 
 @in_event_loop
+async def test_control_messages_do_not_overtake_answers_that_are_held_back(path: Path) -> None:
+    """Those to requests that came together leave together, but for this one."""
+
+    class OneWithDescriptor(Handler):
+        async def handle(self, client: Client) -> AsyncGenerator[None, str]:
+            request = yield
+            if request == "descriptor":
+                ancillary = SocketAncillary()
+                ancillary.add_fds([pipe.fd])
+                await client.send_packet_with_ancillary(request, ancillary)
+            else:
+                await client.send_packet(request)
+
+    with Pipe() as pipe:
+        async with serving(path, OneWithDescriptor()) as (_, peer):
+            peer.sock.send(b"one\ntwo\ndescriptor\nthree\nfour\n")
+            received, control = await peer.receive_with_control()
+            while not received.endswith("four\n"):
+                more, other = await peer.receive_with_control()
+                received += more
+                control.update_from_raw(other.as_raw())
+
+        assert received == "one\ntwo\ndescriptor\nthree\nfour\n"
+        (fd,) = control.iter_fds()
+        write_and_close(fd, "it works")
+        assert await pipe.read() == "it works"
+
+
+@in_event_loop
 async def test_a_packet_with_control_messages_leaves_in_one_call_or_is_an_oserror(path: Path) -> None:
     """What has left of it is a fragment, so nothing may follow."""
     errors: list[BaseException] = []
@@ -308,11 +337,11 @@ class Receiving(Handler):
         self._pattern = itertools.cycle(pattern)
 
     async def handle(self, client: Client) -> AsyncGenerator[RecvParams | None, str]:
-        for wish in self._pattern:
+        for kind in self._pattern:
             ancillary = SocketAncillary()
             with_control = RecvParams(recv_with_ancillary=RecvAncillaryDataParams(ancillary.update_from_raw))
             try:
-                request = yield with_control if wish == "c" else None
+                request = yield with_control if kind == "c" else None
             except (OSError, StreamProtocolParseError) as exc:
                 request = f"{type(exc).__name__}: {exc}"
             got = 0

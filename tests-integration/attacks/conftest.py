@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from attacks.arena import Arena
 from attacks.figures import Figures
+from attacks.harness import Harness
 from loops import LOOPS
 
 
@@ -49,8 +49,8 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def make_arena(figures: Figures, folder: Path, certificate: Path, authority_file: Path) -> Callable[[str], Arena]:
-    return lambda loop: Arena(loop, figures, folder, certificate, authority_file)
+def make_harness(figures: Figures, folder: Path, certificate: Path, authority_file: Path) -> Callable[[str], Harness]:
+    return lambda loop: Harness(loop, figures, folder, certificate, authority_file)
 
 
 @pytest.fixture(params=list(LOOPS))
@@ -59,12 +59,12 @@ def loop(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def arena(loop: str, make_arena: Callable[[str], Arena]) -> Iterator[Arena]:
-    with make_arena(loop).open() as arena:
-        yield arena
+def harness(loop: str, make_harness: Callable[[str], Harness]) -> Iterator[Harness]:
+    with make_harness(loop).open() as harness:
+        yield harness
 
 
 @pytest.fixture
-def arenas(make_arena: Callable[[str], Arena]) -> list[Arena]:
+def harnesses(make_harness: Callable[[str], Harness]) -> list[Harness]:
     """One for each event loop, for tests that are decorated with `at_once`."""
-    return [make_arena(loop) for loop in LOOPS]
+    return [make_harness(loop) for loop in LOOPS]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from attacks.clerk import Clerk
+from attacks.command_handler import Commands
 from attacks.servers import make_server, serializer
 from running_server import running
 
@@ -53,10 +53,10 @@ class Options:
 
 
 async def serve(options: Options) -> None:
-    clerk = Clerk()
-    clerk.breaking.update(options.breaking)
+    commands = Commands()
+    commands.breaking.update(options.breaking)
     async with contextlib.AsyncExitStack() as stack:
-        servers = {kind: _make(kind, clerk, options) for kind in options.kinds}
+        servers = {kind: _make(kind, commands, options) for kind in options.kinds}
         for server in servers.values():
             await stack.enter_async_context(running(server))
         print(json.dumps({kind: _where(server) for kind, server in servers.items()}), flush=True)
@@ -68,11 +68,11 @@ async def serve(options: Options) -> None:
                 print(time.monotonic() - began, flush=True)
 
 
-def _make(kind: str, clerk: Clerk, options: Options) -> Any:
+def _make(kind: str, commands: Commands, options: Options) -> Any:
     path = options.path if len(options.kinds) == 1 else f"{options.path}-{kind}"
     return make_server(
         kind,
-        clerk,
+        commands,
         serializer(options.serializer, options.limit),
         certificate=options.certificate,
         path=path,

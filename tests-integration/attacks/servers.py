@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of every kind, with a clerk for a handler."""
+"""Servers of every kind, with a command handler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from attacks.clerk import Clerk, DatagramClerk, StreamClerk
+from attacks.command_handler import Commands, DatagramCommandHandler, StreamCommandHandler
 
 from easynetwork.protocol import DatagramProtocol, StreamProtocol
 from easynetwork.serializers import StringLineSerializer
@@ -30,32 +30,36 @@ def serializer(name: str, limit: int) -> Any:
     return wrappers[name](lines, limit=limit) if name in wrappers else lines
 
 
-def _tcp(clerk: Clerk, serializer: Any, options: dict[str, Any]) -> Any:
-    return AsyncTCPNetworkServer(_HOST, 0, StreamProtocol(serializer), StreamClerk(clerk), **options)
+def _tcp(commands: Commands, serializer: Any, options: dict[str, Any]) -> Any:
+    return AsyncTCPNetworkServer(_HOST, 0, StreamProtocol(serializer), StreamCommandHandler(commands), **options)
 
 
-def _tls(clerk: Clerk, serializer: Any, options: dict[str, Any]) -> Any:
+def _tls(commands: Commands, serializer: Any, options: dict[str, Any]) -> Any:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(options.pop("certificate"))
-    return _tcp(clerk, serializer, {**options, "ssl": context})
+    return _tcp(commands, serializer, {**options, "ssl": context})
 
 
-def _udp(clerk: Clerk, serializer: Any, options: dict[str, Any]) -> Any:
-    return AsyncUDPNetworkServer(_HOST, 0, DatagramProtocol(serializer), DatagramClerk(clerk), **options)
+def _udp(commands: Commands, serializer: Any, options: dict[str, Any]) -> Any:
+    return AsyncUDPNetworkServer(_HOST, 0, DatagramProtocol(serializer), DatagramCommandHandler(commands), **options)
 
 
-def _unix_stream(clerk: Clerk, serializer: Any, options: dict[str, Any]) -> Any:
-    return AsyncUnixStreamServer(options.pop("path"), StreamProtocol(serializer), StreamClerk(clerk), **options)
+def _unix_stream(commands: Commands, serializer: Any, options: dict[str, Any]) -> Any:
+    return AsyncUnixStreamServer(
+        options.pop("path"), StreamProtocol(serializer), StreamCommandHandler(commands), **options
+    )
 
 
-def _unix_datagram(clerk: Clerk, serializer: Any, options: dict[str, Any]) -> Any:
+def _unix_datagram(commands: Commands, serializer: Any, options: dict[str, Any]) -> Any:
     options.setdefault("receive_ancillary_data", True)
-    return AsyncUnixDatagramServer(options.pop("path"), DatagramProtocol(serializer), DatagramClerk(clerk), **options)
+    return AsyncUnixDatagramServer(
+        options.pop("path"), DatagramProtocol(serializer), DatagramCommandHandler(commands), **options
+    )
 
 
 _RECORDS: dict[str, Callable[..., object]] = {"limits": ServerLimits, "timeouts": ServerTimeouts}
 
-KINDS: dict[str, Callable[[Clerk, Any, dict[str, Any]], Any]] = {
+KINDS: dict[str, Callable[[Commands, Any, dict[str, Any]], Any]] = {
     "tcp": _tcp,
     "tls": _tls,
     "udp": _udp,
@@ -65,7 +69,7 @@ KINDS: dict[str, Callable[[Clerk, Any, dict[str, Any]], Any]] = {
 
 
 def make_server(
-    kind: str, clerk: Clerk, serializer: Any, *, certificate: str, path: str, options: dict[str, Any]
+    kind: str, commands: Commands, serializer: Any, *, certificate: str, path: str, options: dict[str, Any]
 ) -> Any:
     """A server of one kind.
 
@@ -82,4 +86,4 @@ def make_server(
         own["certificate"] = certificate
     if kind.startswith("unix"):
         own["path"] = path
-    return KINDS[kind](clerk, serializer, own)
+    return KINDS[kind](commands, serializer, own)

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attacks.arena import Arena, at_once
 from attacks.attacked_process import AttackedProcess
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, best_of, has_input, pass_time, read_line, reset, settled, slowest_answer, wait_until
 
 
@@ -51,40 +51,40 @@ def dripping(socks: Sequence[socket.socket], seconds: float = 0.5) -> Generator[
         pytest.param("tls", False, 100, id="stalled handshakes"),
     ],
 )
-def test_idle_and_dripping_connections_are_cheap(arena: Arena, kind: str, is_secure: bool, bar: float) -> None:
-    server = arena.start(kind)
+def test_idle_and_dripping_connections_are_cheap(harness: Harness, kind: str, is_secure: bool, bar: float) -> None:
+    server = harness.start(kind)
     with contextlib.ExitStack() as stack:
-        good = stack.enter_context(server.connect())
-        slowest_answer(good)
+        canary = stack.enter_context(server.connect())
+        slowest_answer(canary)
         costs = server.costs()
         crowd = [stack.enter_context(server.connect(secure=is_secure)) for _ in range(500)]
         wait_until(lambda: server.descriptors() >= 500, 5)
-        idle = best_of(lambda: slowest_answer(good), 5)
-        arena.figure("an idle connection", 1000 * costs.lasting_growth() / 500, "kB", at_most=bar)
-        arena.figure("others while they idle, p99", idle, "ms", at_most=5)
+        idle = best_of(lambda: slowest_answer(canary), 5)
+        harness.figure("an idle connection", 1000 * costs.lasting_growth() / 500, "kB", at_most=bar)
+        harness.figure("others while they idle, p99", idle, "ms", at_most=5)
         if kind == "tcp" or is_secure:
             with dripping(crowd):
                 pass_time(2)
-                dripped_on = best_of(lambda: slowest_answer(good), 5)
-            arena.figure("a dripping connection", 1000 * costs.lasting_growth() / 500, "kB", at_most=bar)
-            arena.figure("others while they drip, p99", dripped_on, "ms", at_most=5)
+                dripped_on = best_of(lambda: slowest_answer(canary), 5)
+            harness.figure("a dripping connection", 1000 * costs.lasting_growth() / 500, "kB", at_most=bar)
+            harness.figure("others while they drip, p99", dripped_on, "ms", at_most=5)
 
 
 @pytest.mark.attack(row=14, tier="F")
 @at_once
-def test_a_dripping_peer_meets_its_time_limit(arena: Arena) -> None:
-    with arena.start().connect() as sock:
+def test_a_dripping_peer_meets_its_time_limit(harness: Harness) -> None:
+    with harness.start().connect() as sock:
         assert ask(sock, "limit 2") == "go"
         began = time.monotonic()
         with dripping([sock]):
             assert read_line(sock) == "too slow"
-            arena.figure("cut after", time.monotonic() - began, "s", at_least=1.8, at_most=2.2)
+            harness.figure("cut after", time.monotonic() - began, "s", at_least=1.8, at_most=2.2)
 
 
 @pytest.mark.attack(row=16, tier="F")
 @at_once
-def test_running_out_of_descriptors_is_survived(arena: Arena) -> None:
-    server = arena.start(descriptors=64)
+def test_running_out_of_descriptors_is_survived(harness: Harness) -> None:
+    server = harness.start(descriptors=64)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(server.connect())
         slowest_answer(old)
@@ -94,16 +94,18 @@ def test_running_out_of_descriptors_is_survived(arena: Arena) -> None:
         slowest = best_of(lambda: slowest_answer(old), 10)
         alone = server.costs()
         pass_time(1.5)
-        arena.figure("CPU", alone.cpu(), "%", at_most=2)
-        arena.figure("an old client, p99", slowest, "ms", at_most=10)
+        harness.figure("CPU", alone.cpu(), "%", at_most=2)
+        harness.figure("an old client, p99", slowest, "ms", at_most=10)
         lines, seconds = len(server.log()), shortage.seconds()
         for sock in crowd:
             sock.close()
         with server.connect() as late:
             began = time.monotonic()
             assert ask(late, "echo back") == "back"
-            arena.figure("recovers within", time.monotonic() - began, "s", at_most=2)
-        arena.figure("lines a second", max(lines - 1, 0) / seconds, at_most=1)  # the first is before there is a second
+            harness.figure("recovers within", time.monotonic() - began, "s", at_most=2)
+        harness.figure(
+            "lines a second", max(lines - 1, 0) / seconds, at_most=1
+        )  # the first is before there is a second
 
 
 def reset_a_crowd(server: AttackedProcess) -> None:
@@ -119,8 +121,8 @@ def reset_a_crowd(server: AttackedProcess) -> None:
 
 @pytest.mark.attack(row=17, tier="F")
 @at_once
-def test_resets_leave_nothing_behind(arena: Arena) -> None:
-    server = arena.start()
+def test_resets_leave_nothing_behind(harness: Harness) -> None:
+    server = harness.start()
     with server.connect() as watching:
         before = server.stats(watching)
         descriptors = server.descriptors()
@@ -131,18 +133,18 @@ def test_resets_leave_nothing_behind(arena: Arena) -> None:
             assert after["connected"] - before["connected"] >= count * 2 // 3, (
                 "the others were gone before they were seen"
             )
-            arena.figure(f"descriptors left by {count}", server.descriptors_left(descriptors), exactly=0)
+            harness.figure(f"descriptors left by {count}", server.descriptors_left(descriptors), exactly=0)
             tasks_left = settled(lambda: server.stats(watching)["tasks"] - before["tasks"], 0, 5)
-            arena.figure(f"tasks left by {count}", tasks_left, exactly=0)
+            harness.figure(f"tasks left by {count}", tasks_left, exactly=0)
         after = server.stats(watching)
-        arena.figure("on_connection() without its end", after["connected"] - after["disconnected"] - 1, exactly=0)
-        arena.figure("lines in the log", len(server.log()), exactly=0)
+        harness.figure("on_connection() without its end", after["connected"] - after["disconnected"] - 1, exactly=0)
+        harness.figure("lines in the log", len(server.log()), exactly=0)
 
 
 @pytest.mark.attack(row=25, tier="F")
 @at_once
-def test_a_peer_that_leaves_in_a_batch_stops_it(arena: Arena) -> None:
-    server = arena.start()
+def test_a_peer_that_leaves_in_a_batch_stops_it(harness: Harness) -> None:
+    server = harness.start()
     with server.connect() as watching:
 
         def milliseconds_until_stopped(leave: Callable[[socket.socket], None]) -> float:
@@ -157,13 +159,13 @@ def test_a_peer_that_leaves_in_a_batch_stops_it(arena: Arena) -> None:
 
         for name, leave in (("FIN", socket.socket.close), ("RST", reset)):
             took = best_of(functools.partial(milliseconds_until_stopped, leave), 200)
-            arena.figure(f"stops after a {name}", took, "ms", at_most=200)
-    arena.figure("lines in the log", len(server.log()), exactly=0)
+            harness.figure(f"stops after a {name}", took, "ms", at_most=200)
+    harness.figure("lines in the log", len(server.log()), exactly=0)
 
 
 @pytest.mark.attack(row=26, tier="R")
-def test_many_connections_one_after_another_leave_nothing_behind(arena: Arena) -> None:
-    server = arena.start()
+def test_many_connections_one_after_another_leave_nothing_behind(harness: Harness) -> None:
+    server = harness.start()
 
     def churn(count: int) -> None:
         for _ in range(count):
@@ -178,14 +180,14 @@ def test_many_connections_one_after_another_leave_nothing_behind(arena: Arena) -
         costs = server.costs()
         churn(20_000)
         left = server.descriptors_left(descriptors)
-        arena.figure("growth", costs.lasting_growth(), "MB", at_most=1)
-        arena.figure("descriptors left", left, exactly=0)
+        harness.figure("growth", costs.lasting_growth(), "MB", at_most=1)
+        harness.figure("descriptors left", left, exactly=0)
 
 
 @pytest.mark.attack(row=26, tier="F")
-def test_many_connections_at_once_are_served_at_once(arena: Arena) -> None:
-    server = arena.start()
-    arena.figure("300 answered within", best_of(lambda: _seconds_to_answer(server, 300), 0.2), "s", at_most=0.2)
+def test_many_connections_at_once_are_served_at_once(harness: Harness) -> None:
+    server = harness.start()
+    harness.figure("300 answered within", best_of(lambda: _seconds_to_answer(server, 300), 0.2), "s", at_most=0.2)
 
 
 def _seconds_to_answer(server: AttackedProcess, count: int) -> float:
@@ -204,12 +206,12 @@ def _seconds_to_answer(server: AttackedProcess, count: int) -> float:
 
 
 @pytest.mark.attack(row=27, tier="F")
-def test_a_flooding_client_leaves_the_others_their_turn(arena: Arena) -> None:
-    server = arena.start()
+def test_a_flooding_client_leaves_the_others_their_turn(harness: Harness) -> None:
+    server = harness.start()
     program: list[str | Path] = [sys.executable, "-S", Path(__file__).with_name("flooder.py"), str(server.port)]
-    with subprocess.Popen(program) as flood, server.connect() as good:
+    with subprocess.Popen(program) as flood, server.connect() as canary:
         try:
-            wait_until(lambda: server.stats(good)["handled"] > 1000, 10)
-            arena.figure("a normal client, p99", best_of(lambda: slowest_answer(good, 200), 20), "ms", at_most=20)
+            wait_until(lambda: server.stats(canary)["handled"] > 1000, 10)
+            harness.figure("a normal client, p99", best_of(lambda: slowest_answer(canary, 200), 20), "ms", at_most=20)
         finally:
             flood.kill()

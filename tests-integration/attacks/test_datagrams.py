@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from attacks.arena import Arena, at_once
 from attacks.attacked_process import AttackedProcess
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, slowest_answer, wait_until
 
 _MAX_PENDING = 128
@@ -26,20 +26,20 @@ _DROPPED = re.compile(r"WARNING Dropped datagrams: (\d+), from peers: \d+")
 
 @pytest.mark.attack(row=5, tier="F")
 @at_once
-def test_a_flood_on_one_address_costs_no_memory_at_first(arena: Arena) -> None:
-    flood_on_one_address(arena, 0.5)
+def test_a_flood_on_one_address_costs_no_memory_at_first(harness: Harness) -> None:
+    flood_on_one_address(harness, 0.5)
 
 
 @pytest.mark.attack(row=5, tier="R")
-def test_a_flood_on_one_address_costs_no_memory(arena: Arena) -> None:
-    flood_on_one_address(arena, 5)
+def test_a_flood_on_one_address_costs_no_memory(harness: Harness) -> None:
+    flood_on_one_address(harness, 5)
 
 
-def flood_on_one_address(arena: Arena, seconds: float) -> None:
+def flood_on_one_address(harness: Harness, seconds: float) -> None:
     """Sends small datagrams as long as that, and large ones, to handlers that are asleep."""
-    server = arena.start("udp")
-    with server.connect() as good:
-        slowest_answer(good)
+    server = harness.start("udp")
+    with server.connect() as canary:
+        slowest_answer(canary)
         costs = server.costs()
         sent = 0
         for size in (64, 8192):
@@ -47,15 +47,15 @@ def flood_on_one_address(arena: Arena, seconds: float) -> None:
                 attacker.send(b"sleep 3600")
                 sent += send_for(seconds, attacker, b"x" * size)
                 wait_until(lambda: in_kernel(server).waiting == 0, 10)
-            assert ask(good, "echo still here") == "still here"
-            arena.figure(f"growth by {size} bytes each", costs.growth(), "MB", at_most=20)
+            assert ask(canary, "echo still here") == "still here"
+            harness.figure(f"growth by {size} bytes each", costs.growth(), "MB", at_most=20)
         took, lost_by_kernel = costs.seconds(), in_kernel(server).dropped
     server.tell("shutdown")  # so that what was counted is said
     dropped = [int(match[1]) for line in server.log() if (match := _DROPPED.match(line))]
     assert len(dropped) == len(server.log())
-    arena.figure("neither counted nor waiting", sent - lost_by_kernel - sum(dropped) - 2 * _MAX_PENDING, at_most=0)
-    arena.figure("counted", sum(dropped), at_least=1)
-    arena.figure("lines a second", max(len(dropped) - 2, 0) / took, at_most=1)  # without the first and the last
+    harness.figure("neither counted nor waiting", sent - lost_by_kernel - sum(dropped) - 2 * _MAX_PENDING, at_most=0)
+    harness.figure("counted", sum(dropped), at_least=1)
+    harness.figure("lines a second", max(len(dropped) - 2, 0) / took, at_most=1)  # without the first and the last
 
 
 def send_for(seconds: float, sock: socket.socket, data: bytes) -> int:
@@ -94,29 +94,29 @@ def many_descriptors() -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def flood_from(ports: int, arena: Arena, cap: int) -> None:
+def flood_from(ports: int, harness: Harness, cap: int) -> None:
     """Twice, from the same addresses: what the first time has left, the second one may use."""
-    server = arena.start("udp", options={"udp": {"limits": {"max_peers": cap}}})
+    server = harness.start("udp", options={"udp": {"limits": {"max_peers": cap}}})
     with contextlib.ExitStack() as stack:
-        good = stack.enter_context(server.connect())
-        ask(good, "echo warm-up")
+        canary = stack.enter_context(server.connect())
+        ask(canary, "echo warm-up")
         peers = [stack.enter_context(server.connect()) for _ in range(ports)]
-        before, costs = server.stats(good), server.costs()
-        have_each_served(server, good, peers)
-        after = server.stats(good)
-        arena.figure("generators at a time", after["most_running"], at_least=min(cap, 1000) / 2, at_most=cap)
-        arena.figure("tasks left", after["tasks"] - before["tasks"], exactly=0)
+        before, costs = server.stats(canary), server.costs()
+        have_each_served(server, canary, peers)
+        after = server.stats(canary)
+        harness.figure("generators at a time", after["most_running"], at_least=min(cap, 1000) / 2, at_most=cap)
+        harness.figure("tasks left", after["tasks"] - before["tasks"], exactly=0)
         # uvloop keeps 250 of its timers for later use, which are scattered over all the memory that 10,000 sleeping generators had.
-        most = 40 if arena.loop == "uvloop" and cap == 10_000 else 25
-        arena.figure("growth that lasts a collection", costs.lasting_growth(), "MB", at_most=most)
-        have_each_served(server, good, peers)
-        arena.figure("the same after another flood", costs.lasting_growth(), "MB", at_most=most)
+        most = 40 if harness.loop == "uvloop" and cap == 10_000 else 25
+        harness.figure("growth that lasts a collection", costs.lasting_growth(), "MB", at_most=most)
+        have_each_served(server, canary, peers)
+        harness.figure("the same after another flood", costs.lasting_growth(), "MB", at_most=most)
 
 
-def have_each_served(server: AttackedProcess, good: socket.socket, peers: list[socket.socket]) -> None:
-    """Sends from each at once, and returns when the last of those that were attended to has been served, and the garbage is gone."""
+def have_each_served(server: AttackedProcess, canary: socket.socket, peers: list[socket.socket]) -> None:
+    """Sends from each at once, and returns when the last datagram that was not dropped has been served, and the garbage is gone."""
     with server.connect() as pacer:
-        pacer.send(b"talk")
+        pacer.send(b"session")
         for number, peer in enumerate(peers, 1):
             peer.send(b"sleep 2")
             if number % 200 == 0:
@@ -124,18 +124,18 @@ def have_each_served(server: AttackedProcess, good: socket.socket, peers: list[s
                     pacer, "next"
                 )  # It waits behind them in the kernel's queue: what that has no room for is no attack.
         pacer.send(b"")
-    wait_until(lambda: server.stats(good)["running"] == 0, 20)
-    ask(good, "collect")
+    wait_until(lambda: server.stats(canary)["running"] == 0, 20)
+    ask(canary, "collect")
 
 
 @pytest.mark.attack(row=6, tier="F")
 @at_once
-def test_a_flood_from_some_ports_meets_the_cap(arena: Arena) -> None:
-    flood_from(400, arena, cap=100)
+def test_a_flood_from_some_ports_meets_the_cap(harness: Harness) -> None:
+    flood_from(400, harness, cap=100)
 
 
 @pytest.mark.attack(row=6, tier="R")
 @pytest.mark.parametrize("cap", [1000, 10_000])
-def test_a_flood_from_many_ports_meets_the_cap_and_leaves_nothing(arena: Arena, cap: int) -> None:
+def test_a_flood_from_many_ports_meets_the_cap_and_leaves_nothing(harness: Harness, cap: int) -> None:
     with many_descriptors():
-        flood_from(10_000, arena, cap)
+        flood_from(10_000, harness, cap)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
-from attacks.arena import Arena, at_once
 from attacks.attacked_process import AttackedProcess
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, send_fds, wait_until
 
 from easynetwork.servers.options import ServerLimits
@@ -110,8 +110,8 @@ WAYS: dict[str, Callable[[Packets], None]] = {
 
 @pytest.mark.attack(row=20, tier="F")
 @at_once
-def test_no_descriptor_is_left_behind(arena: Arena) -> None:
-    server = arena.start(*KINDS)
+def test_no_descriptor_is_left_behind(harness: Harness) -> None:
+    server = harness.start(*KINDS)
     before = server.descriptors()
     for kind in KINDS:
         packets = Packets(server, kind)
@@ -121,7 +121,7 @@ def test_no_descriptor_is_left_behind(arena: Arena) -> None:
             base = server.descriptors()
             left = {name: _left_after(way, packets, watching, base) for name, way in WAYS.items()}
             print(kind, left)
-            arena.figure(f"left by {len(WAYS)} ways of {kind}", server.descriptors_left(base), exactly=0)
+            harness.figure(f"left by {len(WAYS)} ways of {kind}", server.descriptors_left(base), exactly=0)
     assert sum(line.startswith("RuntimeError: RecvAncillaryDataParams") for line in server.log()) == len(KINDS)
 
 
@@ -133,8 +133,8 @@ def _left_after(way: Callable[[Packets], None], packets: Packets, watching: sock
 
 @pytest.mark.attack(row=20, tier="F")
 @at_once
-def test_no_descriptor_outlives_a_shutdown(arena: Arena) -> None:
-    server = arena.start(*KINDS)
+def test_no_descriptor_outlives_a_shutdown(harness: Harness) -> None:
+    server = harness.start(*KINDS)
     before = server.descriptors()
     stream, datagrams = (Packets(server, kind) for kind in KINDS)
     with stream.peer() as peer, datagrams.peer() as other:
@@ -143,14 +143,14 @@ def test_no_descriptor_outlives_a_shutdown(arena: Arena) -> None:
         datagrams.send(other, b"echo queued", 3)
         wait_until(lambda: server.descriptors() == before + 3 + 3 + 1, 5)  # and that of the connection
         server.tell("shutdown")
-        arena.figure("left", server.descriptors() - before, exactly=0)
+        harness.figure("left", server.descriptors() - before, exactly=0)
 
 
 @pytest.mark.attack(row=20, tier="F")
 @at_once
-def test_control_messages_that_are_cut_off_are_an_error(arena: Arena) -> None:
+def test_control_messages_that_are_cut_off_are_an_error(harness: Harness) -> None:
     options = {kind: {"ancillary_bufsize": socket.CMSG_LEN(4)} for kind in KINDS}
-    server = arena.start(*KINDS, options=options)
+    server = harness.start(*KINDS, options=options)
     for number, kind in enumerate(KINDS, 1):
         packets = Packets(server, kind)
         base = server.descriptors()
@@ -158,7 +158,7 @@ def test_control_messages_that_are_cut_off_are_an_error(arena: Arena) -> None:
             packets.send(peer, b"take")
             packets.send(peer, b"too many", 20)
             wait_until(lambda: _reported_cuts(server) == number, 5)  # noqa: B023  # waited for here
-        arena.figure(f"left by {kind}", server.descriptors_left(base), exactly=0)
+        harness.figure(f"left by {kind}", server.descriptors_left(base), exactly=0)
 
 
 def _reported_cuts(server: AttackedProcess) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from attacks.arena import Arena, at_once
 from attacks.attacked_process import AttackedProcess
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, pass_time, wait_until
 
 _RECORD = re.compile(r"ERROR Exception occurred during processing of request from \S+")
@@ -87,9 +87,9 @@ PLACES = [
 
 @pytest.mark.attack(row=21, tier="F")
 @at_once
-def test_a_handler_that_raises_everywhere_leaves_the_server_alive(arena: Arena) -> None:
+def test_a_handler_that_raises_everywhere_leaves_the_server_alive(harness: Harness) -> None:
     unnamed = {"unix_datagram": {"unnamed_addresses_behavior": "handle"}}
-    server = arena.start(*_TO_ALL, options=unnamed)
+    server = harness.start(*_TO_ALL, options=unnamed)
     with server.connect("tcp") as sock:
         before = server.stats(sock)["tasks"]
         for place in PLACES:
@@ -102,13 +102,13 @@ def test_a_handler_that_raises_everywhere_leaves_the_server_alive(arena: Arena) 
     for place in PLACES:
         assert sum(line.startswith(place.error) for line in log) == len(place.views), place.error
     errors = sum(len(place.views) for place in PLACES)
-    arena.figure("records of errors", sum(map(bool, map(_RECORD.match, log))), f"of {errors}", exactly=errors)
+    harness.figure("records of errors", sum(map(bool, map(_RECORD.match, log))), f"of {errors}", exactly=errors)
 
 
 @pytest.mark.attack(row=21, tier="F")
 @at_once
-def test_service_init_that_raises_is_the_error_of_who_serves(arena: Arena) -> None:
-    processes = [arena.try_to_start(kind, breaking=["service_init"]) for kind in ("tcp", "unix_datagram")]
+def test_service_init_that_raises_is_the_error_of_who_serves(harness: Harness) -> None:
+    processes = [harness.try_to_start(kind, breaking=["service_init"]) for kind in ("tcp", "unix_datagram")]
     for process in processes:
         with process:
             output, errors = process.communicate(timeout=10)
@@ -122,29 +122,29 @@ def test_service_init_that_raises_is_the_error_of_who_serves(arena: Arena) -> No
 
 @pytest.mark.attack(row=23, tier="F")
 @at_once
-def test_a_shutdown_does_not_wait_for_a_hundred_busy_clients(arena: Arena) -> None:
-    server = arena.start("tcp", "udp")
+def test_a_shutdown_does_not_wait_for_a_hundred_busy_clients(harness: Harness) -> None:
+    server = harness.start("tcp", "udp")
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(server.connect("tcp")) for _ in range(100)]
         others = [stack.enter_context(server.connect("udp")) for _ in range(100)]
         for sock in (*crowd, *others):
             sock.send(b"sleep 3600\n")
         wait_until(lambda: server.stats()["running"] == 200, 5)
-        arena.figure("shutdown() of two servers", server.tell("shutdown"), "s", at_most=1)
+        harness.figure("shutdown() of two servers", server.tell("shutdown"), "s", at_most=1)
         assert [sock.recv(1) for sock in crowd] == [b""] * 100, "they see an end in order"
 
 
 @pytest.mark.attack(row=23, tier="F")
 @pytest.mark.parametrize("way", ["yield", "thread"])
 @at_once
-def test_a_handler_that_swallows_its_cancellation_is_given_up(arena: Arena, way: str) -> None:
+def test_a_handler_that_swallows_its_cancellation_is_given_up(harness: Harness, way: str) -> None:
     """One that waits for a thread cannot be ended at all, and is named."""
-    server = arena.start_program("attacks.standalone")
+    server = harness.start_program("attacks.standalone")
     with server.connect() as sock:
         assert ask(sock, way) == way
-        arena.figure("shutdown(0.5)", server.tell("0.5"), "s", at_most=1)
+        harness.figure("shutdown(0.5)", server.tell("0.5"), "s", at_most=1)
         afterwards = server.costs()
         pass_time(1)
-        arena.figure("CPU", afterwards.cpu(), "%", at_most=2)
+        harness.figure("CPU", afterwards.cpu(), "%", at_most=2)
     named = sum("Stubborn goes on after its cancellation" in line for line in server.log())
     assert named == (way == "thread")

@@ -9,7 +9,7 @@ import threading
 import warnings
 
 import pytest
-from census import Census
+from leak_check import LeakCheck
 
 pytestmark = pytest.mark.attack(row=28, tier="F")
 
@@ -22,27 +22,27 @@ def test_development_mode_and_warnings_as_errors_are_on(pytestconfig: pytest.Con
         warnings.warn("what was not closed", ResourceWarning, stacklevel=1)
 
 
-def test_every_test_is_followed_by_a_census(request: pytest.FixtureRequest) -> None:
+def test_every_test_is_followed_by_a_leak_check(request: pytest.FixtureRequest) -> None:
     assert "nothing_is_left_behind" in request.fixturenames
 
 
-def test_census_sees_a_descriptor_that_was_not_closed() -> None:
-    census = Census()
+def test_leak_check_sees_a_descriptor_that_was_not_closed() -> None:
+    leak_check = LeakCheck()
     descriptor = os.open(os.devnull, os.O_RDONLY)
-    left = census.left_behind()
+    left = leak_check.left_behind()
     os.close(descriptor)
 
     assert left == [f"descriptor {descriptor}: /dev/null"]
-    assert census.left_behind() == []
+    assert leak_check.left_behind() == []
 
 
-def test_census_sees_a_thread_that_has_not_ended() -> None:
-    census = Census()
+def test_leak_check_sees_a_thread_that_has_not_ended() -> None:
+    leak_check = LeakCheck()
     may_end = threading.Event()
     thread = threading.Thread(target=may_end.wait)
     thread.start()
-    (left,) = census.left_behind(patience=0)
+    (left,) = leak_check.left_behind(patience=0)
     may_end.set()
 
     assert thread.name in left
-    assert census.left_behind() == []
+    assert leak_check.left_behind() == []

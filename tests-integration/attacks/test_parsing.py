@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from attacks.arena import Arena, at_once
 from attacks.attacked_process import MEGABYTE, AttackedProcess
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, best_of, wait_until
 
 _LIMITS = (65536 + (1 << 20)) / MEGABYTE
@@ -63,10 +63,10 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: meth
 @pytest.mark.attack(row=7, tier="R")
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 @each_method
-def test_a_bomb_is_an_error_at_the_limit(arena: Arena, kind: str, method: Method) -> None:
-    server, bomb = arena.start(kind, serializer=method.name), method.bomb()
-    with server.connect() as good:
-        method.ask(good, "echo warm-up")
+def test_a_bomb_is_an_error_at_the_limit(harness: Harness, kind: str, method: Method) -> None:
+    server, bomb = harness.start(kind, serializer=method.name), method.bomb()
+    with server.connect() as canary:
+        method.ask(canary, "echo warm-up")
         costs = server.costs()
         bombs = 0
 
@@ -78,22 +78,22 @@ def test_a_bomb_is_an_error_at_the_limit(arena: Arena, kind: str, method: Method
                 with server.connect() as attacker:
                     attacker.sendall(bomb)
                     began = time.monotonic()
-                    assert method.ask(good, "echo meanwhile") == "meanwhile"
+                    assert method.ask(canary, "echo meanwhile") == "meanwhile"
                     stalls.append(time.monotonic() - began)
             return 1000 * max(stalls)
 
-        arena.figure("stall", best_of(longest_stall, 50), "ms", at_most=50)
-        arena.figure("growth", costs.growth(), "MB", at_most=2 * _LIMITS + 10)
-        wait_until(lambda: method.errors(good) == ["LimitOverrunError"] * bombs, 5)
+        harness.figure("stall", best_of(longest_stall, 50), "ms", at_most=50)
+        harness.figure("growth", costs.growth(), "MB", at_most=2 * _LIMITS + 10)
+        wait_until(lambda: method.errors(canary) == ["LimitOverrunError"] * bombs, 5)
 
 
 @pytest.mark.attack(row=7, tier="R")
 @each_method
-def test_compressed_data_without_end_is_an_error_at_the_limit(arena: Arena, method: Method) -> None:
-    server = arena.start(serializer=method.name)
+def test_compressed_data_without_end_is_an_error_at_the_limit(harness: Harness, method: Method) -> None:
+    server = harness.start(serializer=method.name)
     compressor, noise = method.compressor(), os.urandom(MEGABYTE)
-    with server.connect() as good:
-        method.ask(good, "echo warm-up")
+    with server.connect() as canary:
+        method.ask(canary, "echo warm-up")
         costs = server.costs()
         sent = 0
         with server.connect() as attacker, contextlib.suppress(ConnectionError):
@@ -101,33 +101,33 @@ def test_compressed_data_without_end_is_an_error_at_the_limit(arena: Arena, meth
                 data = compressor.compress(noise)
                 attacker.sendall(data)
                 sent += len(data)
-        assert method.ask(good, "echo fine") == "fine"
-        wait_until(lambda: method.errors(good) == ["LimitOverrunError"], 5)
-        arena.figure("growth", costs.growth(), "MB", at_most=2 * _LIMITS + 10)
+        assert method.ask(canary, "echo fine") == "fine"
+        wait_until(lambda: method.errors(canary) == ["LimitOverrunError"], 5)
+        harness.figure("growth", costs.growth(), "MB", at_most=2 * _LIMITS + 10)
 
 
 @pytest.mark.attack(row=8, tier="F")
 @at_once
-def test_a_frame_without_end_is_cut_at_the_limit(arena: Arena) -> None:
-    server = arena.start()
-    with server.connect() as good:
-        ask(good, "echo warm-up")
+def test_a_frame_without_end_is_cut_at_the_limit(harness: Harness) -> None:
+    server = harness.start()
+    with server.connect() as canary:
+        ask(canary, "echo warm-up")
         costs = server.costs()
         with server.connect() as attacker:
             for _ in range(64):
                 attacker.sendall(b"x" * MEGABYTE)
             attacker.sendall(b"\n")
             assert ask(attacker, "echo in order again") == "in order again"
-        assert server.stats(good)["errors"] == ["LimitOverrunError"]
-        arena.figure("growth", costs.growth(), "MB", at_most=2 * 65536 / MEGABYTE)
+        assert server.stats(canary)["errors"] == ["LimitOverrunError"]
+        harness.figure("growth", costs.growth(), "MB", at_most=2 * 65536 / MEGABYTE)
 
 
 @pytest.mark.attack(row=10, tier="F")
 @at_once
-def test_empty_packets_are_packets(arena: Arena) -> None:
-    server = arena.start("tcp", "udp", "unix_stream", "unix_datagram")
+def test_empty_packets_are_packets(harness: Harness) -> None:
+    server = harness.start("tcp", "udp", "unix_stream", "unix_datagram")
     answers = [_answer_to_nothing(server, kind) for kind in server.addresses]
-    arena.figure("delivered, and answered with another", answers.count(""), "of 4", exactly=4)
+    harness.figure("delivered, and answered with another", answers.count(""), "of 4", exactly=4)
 
 
 def _answer_to_nothing(server: AttackedProcess, kind: str) -> str:

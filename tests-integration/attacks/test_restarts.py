@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
-from attacks.arena import Arena
+from attacks.harness import Harness
 from attacks.peers import pass_time
 
 _NUMBERS = itertools.count()
@@ -34,10 +34,10 @@ class Replaceable:
         stack: ends it, should it still be there.
     """
 
-    def __init__(self, arena: Arena, port: int, stack: contextlib.ExitStack) -> None:
-        self._report = arena.folder / f"{arena.loop}-{next(_NUMBERS)}"
+    def __init__(self, harness: Harness, port: int, stack: contextlib.ExitStack) -> None:
+        self._report = harness.folder / f"{harness.loop}-{next(_NUMBERS)}"
         options = {"port": port, "report": str(self._report)}
-        self._process = stack.enter_context(arena.run_program("attacks.restarted", stderr=subprocess.PIPE, **options))
+        self._process = stack.enter_context(harness.run_program("attacks.restarted", stderr=subprocess.PIPE, **options))
         stack.callback(self._process.kill)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -135,25 +135,25 @@ def calling(callers: list[Caller], books: Books) -> Generator[None]:
         ),
     ],
 )
-def test_a_rolling_restart_loses_nothing(arena: Arena, clients: int, restarts: int, seconds: float) -> None:
+def test_a_rolling_restart_loses_nothing(harness: Harness, clients: int, restarts: int, seconds: float) -> None:
     """There is one every so many seconds; a busy machine takes longer to start a process."""
     books = Books()
     with contextlib.ExitStack() as stack:
-        first = Replaceable(arena, 0, stack)
-        servers = [first, Replaceable(arena, first.port, stack)]
+        first = Replaceable(harness, 0, stack)
+        servers = [first, Replaceable(harness, first.port, stack)]
         callers = [Caller(str(number), first.port) for number in range(clients)]
         with calling(callers, books):
             began = time.monotonic()
             for number in range(1, restarts + 1):
                 pass_time(max(0, began + number * seconds - time.monotonic()))
-                servers.append(Replaceable(arena, first.port, stack))
+                servers.append(Replaceable(harness, first.port, stack))
                 servers.pop(0).finish(books)
         for server in servers:
             server.finish(books)
     assert books.wrong == []
-    arena.figure("restarts", restarts)
-    arena.figure("requests, each of them answered", books.answered, at_least=clients)
-    arena.figure("handled and not answered", len(books.handled) - books.answered, exactly=0)
-    arena.figure("handled more often than sent", books.unexplained(), exactly=0)
-    arena.figure("cut off", books.cancelled, exactly=0)
-    arena.figure("repeated at each restart", books.repeated.total() / restarts, at_most=clients)
+    harness.figure("restarts", restarts)
+    harness.figure("requests, each of them answered", books.answered, at_least=clients)
+    harness.figure("handled and not answered", len(books.handled) - books.answered, exactly=0)
+    harness.figure("handled more often than sent", books.unexplained(), exactly=0)
+    harness.figure("cut off", books.cancelled, exactly=0)
+    harness.figure("repeated at each restart", books.repeated.total() / restarts, at_most=clients)

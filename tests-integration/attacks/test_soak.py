@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attacks.arena import Arena
 from attacks.attacked_process import MEGABYTE, AttackedProcess
-from attacks.good_client import GoodClient
+from attacks.canary import Canary
+from attacks.harness import Harness
 from attacks.peers import pass_time, wait_until
 from attacks.soak_attackers import ATTACKS
 
@@ -44,13 +44,13 @@ def siege(server: AttackedProcess) -> Generator[dict[str, int]]:
 
 @pytest.mark.attack(row=29, tier="R")
 @pytest.mark.timeout(60 * MINUTES + 120)
-def test_good_clients_notice_nothing_of_all_attackers_at_once(arena: Arena) -> None:
-    server = arena.start(*KINDS, options=_LIMITS)
+def test_canaries_notice_nothing_of_all_attackers_at_once(harness: Harness) -> None:
+    server = harness.start(*KINDS, options=_LIMITS)
     memory: list[float] = []
     with server.connect() as watching:
         before, descriptors = server.stats(watching), server.descriptors()
         with siege(server) as rounds, contextlib.ExitStack() as stack:
-            clients = {kind: stack.enter_context(GoodClient(server.connect(kind))) for kind in KINDS}
+            canaries = {kind: stack.enter_context(Canary(server.connect(kind))) for kind in KINDS}
             soak = server.costs()
             while soak.seconds() < 60 * MINUTES:
                 pass_time(min(1.0, MINUTES))
@@ -58,18 +58,18 @@ def test_good_clients_notice_nothing_of_all_attackers_at_once(arena: Arena) -> N
         wait_until(lambda: server.descriptors() <= descriptors, 30)
         wait_until(lambda: server.stats(watching)["tasks"] <= before["tasks"], 30)
     assert {attack.__name__ for attack in ATTACKS} == set(rounds), "each has attacked, and half-closes got all answers"
-    assert {kind: client.wrong for kind, client in clients.items()} == {kind: [] for kind in KINDS}
-    _tell(arena, clients, memory)
+    assert {kind: canary.wrong for kind, canary in canaries.items()} == {kind: [] for kind in KINDS}
+    _tell(harness, canaries, memory)
 
 
-def _tell(arena: Arena, clients: dict[str, GoodClient], memory: list[float]) -> None:
-    arena.figure("minutes", MINUTES)
-    arena.figure("answers, all of them right", sum(client.answers for client in clients.values()), at_least=1)
-    for kind, client in clients.items():
-        arena.figure(f"{kind}, p99", client.p99(), "ms", at_most=50)
-    repeated = sum(client.repeated for client in clients.values())
-    arena.figure("datagrams that the kernel dropped", repeated)
+def _tell(harness: Harness, canaries: dict[str, Canary], memory: list[float]) -> None:
+    harness.figure("minutes", MINUTES)
+    harness.figure("answers, all of them right", sum(canary.answers for canary in canaries.values()), at_least=1)
+    for kind, canary in canaries.items():
+        harness.figure(f"{kind}, p99", canary.p99(), "ms", at_most=50)
+    repeated = sum(canary.repeated for canary in canaries.values())
+    harness.figure("datagrams that the kernel dropped", repeated)
     quarter = len(memory) // 4
     third, last = memory[2 * quarter : 3 * quarter], memory[3 * quarter :]
     growth = statistics.median(last) - statistics.median(third)
-    arena.figure("growth in the second half", growth, "MB", at_most=1)
+    harness.figure("growth in the second half", growth, "MB", at_most=1)

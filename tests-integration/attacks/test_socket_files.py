@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 import pytest
-from attacks.arena import Arena, at_once
+from attacks.harness import Harness, at_once
 from attacks.peers import ask
 
 KINDS = ("unix_stream", "unix_datagram")
@@ -19,14 +19,14 @@ def _socket(kind: str) -> socket.socket:
 
 @pytest.mark.attack(row=24, tier="F")
 @at_once
-def test_stale_socket_files_do_not_prevent_a_restart(arena: Arena) -> None:
-    stale = {kind: arena.folder / f"{arena.loop}-{kind}" for kind in KINDS}
+def test_stale_socket_files_do_not_prevent_a_restart(harness: Harness) -> None:
+    stale = {kind: harness.folder / f"{harness.loop}-{kind}" for kind in KINDS}
     for kind, path in stale.items():
         with _socket(kind) as dead:
             dead.bind(str(path))
         assert path.is_socket()
 
-    server = arena.start(*KINDS, path=str(arena.folder / arena.loop))
+    server = harness.start(*KINDS, path=str(harness.folder / harness.loop))
 
     assert server.addresses == {kind: str(path) for kind, path in stale.items()}
     for kind in KINDS:
@@ -36,18 +36,18 @@ def test_stale_socket_files_do_not_prevent_a_restart(arena: Arena) -> None:
 
 @pytest.mark.attack(row=24, tier="F")
 @at_once
-def test_living_servers_and_foreign_files_are_left_alone(arena: Arena) -> None:
-    foreign = arena.folder / f"{arena.loop}-foreign"
+def test_living_servers_and_foreign_files_are_left_alone(harness: Harness) -> None:
+    foreign = harness.folder / f"{harness.loop}-foreign"
     foreign.write_text("somebody's work")
     with contextlib.ExitStack() as stack:
-        living = {kind: arena.folder / f"{arena.loop}-living-{kind}" for kind in KINDS}
+        living = {kind: harness.folder / f"{harness.loop}-living-{kind}" for kind in KINDS}
         for kind, path in living.items():
             sock = stack.enter_context(_socket(kind))
             sock.bind(str(path))
             if kind == "unix_stream":
                 sock.listen()
         attempts = [(path, kind) for kind in KINDS for path in (living[kind], foreign)]
-        for path, process in [(path, arena.try_to_start(kind, path=str(path))) for path, kind in attempts]:
+        for path, process in [(path, harness.try_to_start(kind, path=str(path))) for path, kind in attempts]:
             with process:
                 _, errors = process.communicate(timeout=20)
 

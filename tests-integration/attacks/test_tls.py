@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
-from attacks.arena import Arena, at_once
+from attacks.harness import Harness, at_once
 from attacks.peers import ask, read_line, read_to_end, slowest_answer, wait_until
 from attacks.tls_client import TIME_LIMIT
 
@@ -32,42 +32,42 @@ _GARBAGE = (_PLAINTEXT, bytes(range(256)) * 10, b"\x16\x03\x01\x00\x05hello", b"
 
 @pytest.mark.attack(row=19, tier="F")
 @at_once
-def test_a_server_cuts_off_who_does_not_speak_tls(arena: Arena) -> None:
-    server = arena.start("tls", options=_LIMITS)
-    with server.connect() as good, server.connect(secure=False) as silent, server.connect(secure=False) as halting:
+def test_a_server_cuts_off_who_does_not_speak_tls(harness: Harness) -> None:
+    server = harness.start("tls", options=_LIMITS)
+    with server.connect() as canary, server.connect(secure=False) as silent, server.connect(secure=False) as halting:
         began = time.monotonic()
         halting.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # the begin of a hello
         for garbage in _GARBAGE:
             with server.connect(secure=False) as sock, contextlib.suppress(ConnectionError):
                 sock.sendall(garbage)
                 read_to_end(sock)
-        slowest_answer(good)
+        slowest_answer(canary)
         for sock in (silent, halting):
             with contextlib.suppress(ConnectionError):
                 assert read_to_end(sock) == b""
-        arena.figure("stalled handshakes cut after", time.monotonic() - began, "s", **around(TIME_LIMIT))
-    arena.figure("lines in the log", len(server.log()), exactly=1)
-    arena.figure("the longest", max(map(len, server.log())), "bytes", at_most=200)
+        harness.figure("stalled handshakes cut after", time.monotonic() - began, "s", **around(TIME_LIMIT))
+    harness.figure("lines in the log", len(server.log()), exactly=1)
+    harness.figure("the longest", max(map(len, server.log())), "bytes", at_most=200)
 
 
 @pytest.mark.attack(row=19, tier="F")
 @at_once
-def test_a_server_survives_sessions_without_an_end(arena: Arena) -> None:
-    server = arena.start("tls", options=_LIMITS)
-    with server.connect() as good:
+def test_a_server_survives_sessions_without_an_end(harness: Harness) -> None:
+    server = harness.start("tls", options=_LIMITS)
+    with server.connect() as canary:
         with server.connect() as truncating:
             ask(truncating, "echo hello")
             truncating.sendall(b"echo half of the tru")
             truncating.shutdown(socket.SHUT_WR)  # an end that TLS knows nothing of
-        wait_until(lambda: server.stats(good)["disconnected"] == 1, 5)
+        wait_until(lambda: server.stats(canary)["disconnected"] == 1, 5)
         with server.connect() as mute, socket.socket(fileno=os.dup(mute.fileno())) as ciphertext:
             ciphertext.settimeout(10)
             began = time.monotonic()
             mute.sendall(b"close 10\n")
             assert read_line(mute) == "x" * 10
             read_to_end(ciphertext)
-            arena.figure("unanswered goodbye cut after", time.monotonic() - began, "s", **around(TIME_LIMIT))
-    arena.figure("lines in the log", len(server.log()), exactly=0)
+            harness.figure("unanswered close_notify cut after", time.monotonic() - began, "s", **around(TIME_LIMIT))
+    harness.figure("lines in the log", len(server.log()), exactly=0)
 
 
 def around(seconds: float) -> dict[str, float]:
@@ -95,7 +95,7 @@ def _truncate(sock: socket.socket, secured: Secured) -> None:
     secure.shutdown(socket.SHUT_WR)  # without a word of TLS
 
 
-def _never_say_goodbye(sock: socket.socket, secured: Secured) -> None:
+def _never_send_close_notify(sock: socket.socket, secured: Secured) -> None:
     secured(sock).sendall(b"hello\n")
 
 
@@ -104,7 +104,7 @@ ATTACKS: dict[str, Attack] = {
     "garbage": _say(bytes(range(256)) * 10),
     "stalled handshake": _say_nothing,
     "truncation": _truncate,
-    "unanswered goodbye": _never_say_goodbye,
+    "unanswered close_notify": _never_send_close_notify,
 }
 
 ERRORS: dict[str, str | None] = {
@@ -112,7 +112,7 @@ ERRORS: dict[str, str | None] = {
     "garbage": "SSLError",
     "stalled handshake": "TimeoutError",
     "truncation": "TruncatedStreamError",
-    "unanswered goodbye": None,
+    "unanswered close_notify": None,
 }
 """What clients should make of them."""
 
@@ -147,21 +147,21 @@ def hostile_server(attack: Attack, context: ssl.SSLContext) -> Generator[int]:
 
 @pytest.mark.attack(row=19, tier="F")
 @at_once
-def test_clients_cut_off_servers_that_do_not_speak_tls(arena: Arena) -> None:
+def test_clients_cut_off_servers_that_do_not_speak_tls(harness: Harness) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(arena.certificate)
+    context.load_cert_chain(harness.certificate)
     with contextlib.ExitStack() as stack:
         ports = {name: stack.enter_context(hostile_server(attack, context)) for name, attack in ATTACKS.items()}
-        options = {"ports": ports, "authority": str(arena.authority)}
-        client = stack.enter_context(arena.run_program("attacks.tls_client", stderr=subprocess.PIPE, **options))
+        options = {"ports": ports, "authority": str(harness.authority)}
+        client = stack.enter_context(harness.run_program("attacks.tls_client", stderr=subprocess.PIPE, **options))
         output, errors = client.communicate(timeout=20)
     assert errors == b""
     report = json.loads(output)
     for suffix in ("", ", blocking client"):
         got = {name: report[f"{name}{suffix}"] for name in ATTACKS}
         assert {name: entry.get("error") for name, entry in got.items()} == ERRORS
-        stalled, unanswered = got["stalled handshake"]["failed_after"], got["unanswered goodbye"]["closed_after"]
-        arena.figure(f"stalled handshake cut after{suffix}", stalled, "s", **around(TIME_LIMIT))
-        arena.figure(f"unanswered goodbye cut after{suffix}", unanswered, "s", **around(TIME_LIMIT))
+        stalled, unanswered = got["stalled handshake"]["failed_after"], got["unanswered close_notify"]["closed_after"]
+        harness.figure(f"stalled handshake cut after{suffix}", stalled, "s", **around(TIME_LIMIT))
+        harness.figure(f"unanswered close_notify cut after{suffix}", unanswered, "s", **around(TIME_LIMIT))
         longest = max(len(entry.get("message", "")) for entry in got.values())
-        arena.figure(f"longest message{suffix}", longest, "bytes", at_most=200)
+        harness.figure(f"longest message{suffix}", longest, "bytes", at_most=200)

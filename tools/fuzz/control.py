@@ -110,6 +110,7 @@ class _Stream:
     def __init__(self, closed: list[int]) -> None:
         self._queue = ControlQueue(max_pending=_MAX_WAITING, descriptors_end_reads=True)
         self._received = self._claimed = 0
+        self._tells_all = False  # as a stream does, which tells the queue of other reads only while it wants that
         self._next = _FIRST_DESCRIPTOR
         self._waiting: list[_Waiting] = []
         self._closed = closed
@@ -119,7 +120,8 @@ class _Stream:
         """One read: one message for each byte of `kinds`, which says its type and how many descriptors it has."""
         self._received += nbytes
         messages = [self._message(kind) for kind in kinds]
-        self._queue.add(nbytes, messages, truncated)
+        if messages or truncated or self._tells_all:
+            self._tells_all = self._queue.add(nbytes, messages, truncated)
         self._settle()
         reads = {waiting.position for waiting in self._waiting}
         require(len(self._waiting) <= _MAX_WAITING or len(reads) == 1, "Descriptors wait in bounds", self._waiting)

@@ -23,18 +23,18 @@ from .errors import Fault
 from .imports import Import, find_imports
 from .workspace import Member, Workspace, canonical_name
 
-__all__ = ("check_boundaries",)
+__all__ = ("ModuleOwners", "check_boundaries", "imports_of", "module_name")
 
 NAMESPACE = "easynetwork"
 
 
 def check_boundaries(workspace: Workspace) -> list[Fault]:
     """Returns every import that crosses a boundary."""
-    owners = _Owners(workspace)
+    owners = ModuleOwners(workspace)
     return [fault for member in workspace.members.values() for fault in _Rules(workspace, member, owners).check()]
 
 
-class _Owners:
+class ModuleOwners:
     """Which distribution ships which module."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -60,10 +60,18 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def imports_of(member: Member, path: Path) -> list[Import]:
+    """Returns the imports of one of the member's modules."""
+    package = module_name(path, member.src)
+    if path.name != "__init__.py":
+        package = package.rpartition(".")[0]
+    return find_imports(path, package)
+
+
 class _Rules:
     """What one member may import."""
 
-    def __init__(self, workspace: Workspace, member: Member, owners: _Owners) -> None:
+    def __init__(self, workspace: Workspace, member: Member, owners: ModuleOwners) -> None:
         self._workspace = workspace
         self._member = member
         self._owners = owners
@@ -76,10 +84,7 @@ class _Rules:
 
     def check(self) -> Iterator[Fault]:
         for path in self._member.modules:
-            package = module_name(path, self._member.src)
-            if path.name != "__init__.py":
-                package = package.rpartition(".")[0]
-            for imported in find_imports(path, package):
+            for imported in imports_of(self._member, path):
                 allowed = self._with_extra if imported.deferred else self._always
                 yield from self._faults(path, imported, allowed, "its dependencies")
                 yield from self._narrowed_faults(path, imported)

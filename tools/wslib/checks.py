@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from . import documents, figures, linters, lockfile, manifests
 from .boundaries import check_boundaries
+from .cycles import check_import_cycles
 from .environments import Environment, sync
 from .errors import Fault, WorkspaceError
 from .lazy import check_lazy_names
@@ -67,6 +68,11 @@ def _static_checks(workspace: Workspace) -> list[Check]:
             "declare the dependency in the package's pyproject.toml, or do without the import (docs/design/workspace.md).",
         ),
         Check(
+            "import cycles",
+            lambda: check_import_cycles(workspace),
+            "do without the import it names: move what both modules need into a third one, or take it as an argument.",
+        ),
+        Check(
             "lock",
             lambda: lockfile.check_lock(workspace, find_uv(workspace.root)),
             "run `./tools/ws lock` and commit uv.lock.",
@@ -95,7 +101,7 @@ def run_all(checks: Iterable[Check]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for outcome in pool.map(_run, checks):
             state = "FAILED" if outcome.faults else "ok"
-            print(f"{outcome.check.name:<12} {state:<7} {outcome.seconds:5.1f} s", flush=True)
+            print(f"{outcome.check.name:<13} {state:<7} {outcome.seconds:5.1f} s", flush=True)
             outcomes.append(outcome)
     return outcomes
 

@@ -76,27 +76,18 @@ async def test_a_reader_and_a_writer_wait_at_a_time(watch: TrioSocketWatch, sock
         make_ready(sockets[1])
 
 
-async def test_it_tells_whether_somebody_reads(watch: TrioSocketWatch, sockets: SocketPair) -> None:
-    assert not watch.has_reader
-    async with trio.open_nursery() as tasks:
-        tasks.start_soon(watch.wait_readable)
-        tasks.start_soon(watch.wait_writable)
-        await trio.testing.wait_all_tasks_blocked()
-        assert watch.has_reader
-        make_ready(sockets[1])
-
-    assert not watch.has_reader
-
-
 @pytest.mark.parametrize("seconds", [-1, 0, 0.01])
-async def test_a_deadline_is_a_timeout_error(watch: TrioSocketWatch, seconds: float) -> None:
+async def test_a_deadline_is_a_timeout_error_and_leaves_room_for_the_next_wait(
+    watch: TrioSocketWatch, sockets: SocketPair, seconds: float
+) -> None:
     deadline = trio.current_time() + seconds
 
     with pytest.raises(TimeoutError):
         await watch.wait_readable(deadline)
 
     assert trio.current_time() >= deadline
-    assert not watch.has_reader
+    make_ready(sockets[1])
+    await watch.wait_readable()
 
 
 async def test_a_wait_in_time_does_not_mind_its_deadline(watch: TrioSocketWatch, sockets: SocketPair) -> None:
@@ -140,11 +131,35 @@ async def test_stop_wakes_everybody_with_the_given_error(watch: TrioSocketWatch,
         watch.stop(ValueError("too late"))
 
     assert caught == [error, error]
-    assert not watch.has_reader
 
 
-async def test_stop_with_nobody_waiting_does_nothing(watch: TrioSocketWatch) -> None:
+async def test_a_wait_after_stop_raises_what_that_was_told_first(wait: Wait, watch: TrioSocketWatch) -> None:
     watch.stop(LookupError("closed"))
-    watch.stop(LookupError("closed"))
+    watch.stop(ValueError("too late"))
 
-    assert not watch.has_reader
+    with pytest.raises(LookupError, match="closed"):
+        await wait()
+
+
+async def test_an_interruption_ends_the_wait_for_input_alone(watch: TrioSocketWatch, sockets: SocketPair) -> None:
+    watch.interrupt_reader(LookupError("nobody waits, so nobody is told"))
+    writable = trio.Event()
+
+    async def write() -> None:
+        await watch.wait_writable()
+        writable.set()
+
+    async def read() -> None:
+        with pytest.raises(LookupError, match="look"):
+            await watch.wait_readable()
+
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(write)
+        async with trio.open_nursery() as reading:
+            reading.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked()
+            watch.interrupt_reader(LookupError("look"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not writable.is_set()
+        make_ready(sockets[1])
+        await watch.wait_readable()

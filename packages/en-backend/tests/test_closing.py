@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
-from easynetwork.lowlevel.closing import Delivery, reset_on_close, unacknowledged_bytes, wait_until_delivered
+from easynetwork.lowlevel.closing import LingeringClose, reset_on_close, unacknowledged_bytes, wait_until_delivered
 from easynetwork.lowlevel.socket import get_socket_linger
 
 MUCH = bytes(100_000)
@@ -50,7 +50,7 @@ def read_to_end(sock: socket.socket) -> int:
     return size
 
 
-def wait_until_complete(delivery: Delivery) -> None:
+def wait_until_complete(delivery: LingeringClose) -> None:
     """What TCP has to say to itself takes no time on this machine, but some asking."""
     for now in range(100_000):
         if delivery.pause(now / 1e6) is None:
@@ -60,7 +60,7 @@ def wait_until_complete(delivery: Delivery) -> None:
 
 def test_a_delivery_ends_the_sending_side(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
-    Delivery(ours, 0)
+    LingeringClose(ours, 0)
 
     assert theirs.recv(1) == b""
 
@@ -68,7 +68,7 @@ def test_a_delivery_ends_the_sending_side(pair: tuple[socket.socket, socket.sock
 def test_a_delivery_is_complete_when_the_peer_has_everything(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     sent = ours.send(MUCH)
-    delivery = Delivery(ours, 0)
+    delivery = LingeringClose(ours, 0)
 
     assert read_to_end(theirs) == sent
     wait_until_complete(delivery)
@@ -78,7 +78,7 @@ def test_a_delivery_is_complete_when_the_peer_has_everything(pair: tuple[socket.
 def test_what_the_peer_still_sends_is_thrown_away(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.settimeout(10)
-    delivery = Delivery(ours, 0)
+    delivery = LingeringClose(ours, 0)
     for now in range(50):
         theirs.send(bytes(10_000))  # would block for ever if nobody read
         delivery.pause(now / 1e6)
@@ -89,7 +89,7 @@ def test_what_the_peer_still_sends_is_thrown_away(pair: tuple[socket.socket, soc
 def test_a_peer_that_takes_nothing_is_given_up_in_time(narrow_pair: tuple[socket.socket, socket.socket]) -> None:
     ours, _ = narrow_pair
     ours.send(MUCH)
-    delivery = Delivery(ours, 100, timeout=30)
+    delivery = LingeringClose(ours, 100, timeout=30)
 
     assert delivery.pause(100) is not None
     assert delivery.pause(129.9) is not None
@@ -100,7 +100,7 @@ def test_a_peer_that_takes_nothing_is_given_up_in_time(narrow_pair: tuple[socket
 def test_a_peer_that_takes_something_gets_more_time(narrow_pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = narrow_pair
     ours.send(MUCH)
-    delivery = Delivery(ours, 0, timeout=30)
+    delivery = LingeringClose(ours, 0, timeout=30)
     delivery.pause(0)
 
     now = 0
@@ -116,7 +116,7 @@ def test_a_peer_that_takes_something_gets_more_time(narrow_pair: tuple[socket.so
 def test_pauses_grow_to_twenty_a_second(narrow_pair: tuple[socket.socket, socket.socket]) -> None:
     ours, _ = narrow_pair
     ours.send(MUCH)
-    delivery = Delivery(ours, 0)
+    delivery = LingeringClose(ours, 0)
     pauses = [delivery.pause(0) or 0 for _ in range(10)]
 
     assert pauses == sorted(pauses)
@@ -130,7 +130,7 @@ def test_a_unix_socket_leaves_nothing_to_wait_for(pair: tuple[socket.socket, soc
     sent = ours.send(MUCH)
     theirs.send(b"this is never read")  # a careless close would answer it with a reset
 
-    delivery = Delivery(ours, 0)
+    delivery = LingeringClose(ours, 0)
     assert delivery.pause(0) is None
     assert delivery.complete
     ours.close()
@@ -144,7 +144,7 @@ def test_a_connection_that_is_lost_leaves_nothing_to_wait_for(pair: tuple[socket
     reset_on_close(theirs)
     theirs.close()
 
-    wait_until_complete(Delivery(ours, 0))
+    wait_until_complete(LingeringClose(ours, 0))
 
 
 def test_a_socket_that_is_closed_meanwhile_leaves_nothing_to_wait_for(
@@ -152,7 +152,7 @@ def test_a_socket_that_is_closed_meanwhile_leaves_nothing_to_wait_for(
 ) -> None:
     ours, _ = pair
     ours.send(MUCH)
-    delivery = Delivery(ours, 0)
+    delivery = LingeringClose(ours, 0)
     ours.close()
 
     assert delivery.pause(0) is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from functools import partial
 
 import pytest
 import trio
@@ -27,20 +28,20 @@ async def listen(backend: MemoryBackend) -> StreamListener:
     return listener
 
 
-async def connect(listener: StreamListener) -> ByteStream:
+async def connect(backend: MemoryBackend, listener: StreamListener) -> ByteStream:
     address = listener.extra(INETSocketAttribute.sockname)
-    return await listener.backend().create_tcp_connection(address.host, address.port)
+    return await backend.create_tcp_connection(address.host, address.port)
 
 
 @in_an_event_loop
 async def test_its_streams_pass_the_examinations(backend: MemoryBackend) -> None:
     async def make_pair() -> tuple[ByteStream, ByteStream]:
         listener = await listen(backend)
-        client = await connect(listener)
+        client = await connect(backend, listener)
         return client, await listener.accept()
 
     await check_byte_stream(backend, make_pair)
-    await check_stream_listener(backend, lambda: listen(backend), connect)
+    await check_stream_listener(backend, lambda: listen(backend), partial(connect, backend))
 
 
 @in_an_event_loop
@@ -157,7 +158,7 @@ async def test_real_sockets_are_not_for_it(backend: MemoryBackend) -> None:
 
 def test_time_can_be_virtual(backend: MemoryBackend) -> None:
     async def main() -> float:
-        ours = await connect(await listen(backend))
+        ours = await connect(backend, await listen(backend))
         start = backend.current_time()
         with pytest.raises(TimeoutError):
             await ours.receive(100, start + 3600)
@@ -170,7 +171,7 @@ def test_time_can_be_virtual(backend: MemoryBackend) -> None:
 def test_a_program_chooses_its_loop(backend: MemoryBackend, library: str) -> None:
     async def main(question: str) -> str:
         listener = await listen(backend)
-        client = await connect(listener)
+        client = await connect(backend, listener)
         await client.send(question.encode())
         return (await (await listener.accept()).receive(100)).decode()
 

@@ -60,7 +60,7 @@ def test_the_bytes_of_the_peer_may_come_in_any_pieces(
     assert [data for data in read if data is not None] == [b"abcdef"]
 
 
-def test_the_goodbye_is_answered(client_context: ssl.SSLContext, server_context: ssl.SSLContext) -> None:
+def test_close_notify_is_answered(client_context: ssl.SSLContext, server_context: ssl.SSLContext) -> None:
     client, server = connected_engines(client_context, server_context)
     assert server.close() is None
     client.feed(server.output())

@@ -119,7 +119,7 @@ def _unix_pair(kind: int) -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def census() -> Callable[[], int]:
+def count_descriptors() -> Callable[[], int]:
     """Counts the open descriptors of this process."""
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("this system does not list descriptors")

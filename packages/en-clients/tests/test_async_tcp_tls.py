@@ -98,7 +98,7 @@ async def test_the_closing_alert_can_be_done_without(
     assert not isinstance(caught.value, TruncatedStreamError)
 
 
-async def test_closing_says_goodbye(client: Client, secure_peer: ssl.SSLSocket) -> None:
+async def test_closing_sends_close_notify(client: Client, secure_peer: ssl.SSLSocket) -> None:
     await client.send_packet("last")
     await client.aclose()
 

@@ -28,7 +28,7 @@ linux_only = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux ha
 
 Client = AsyncUnixDatagramClient[str, str]
 Datagrams = DatagramProtocol[str, str]
-Census = Callable[[], int]
+CountDescriptors = Callable[[], int]
 
 
 @pytest.fixture
@@ -240,8 +240,10 @@ async def test_descriptors_come_with_their_packet(client: Client, peer: socket.s
     assert close_all(ancillary) == 2
 
 
-async def test_control_data_that_nobody_gets_is_closed(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+async def test_control_data_that_nobody_gets_is_closed(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"spam"], [peer.fileno()] * 2)
     socket.send_fds(peer, [b"\xff"], [peer.fileno()] * 2)
@@ -254,7 +256,7 @@ async def test_control_data_that_nobody_gets_is_closed(client: Client, peer: soc
         await client.recv_packet(ancillary_data=ancillary, ancillary_bufsize=socket.CMSG_LEN(4))
     assert caught.value.errno == errno.EMSGSIZE
     assert not list(ancillary.iter_fds())
-    assert census() == before
+    assert count_descriptors() == before
 
 
 @pytest.mark.parametrize(

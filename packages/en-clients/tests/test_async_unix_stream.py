@@ -33,7 +33,7 @@ linux_only = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux ha
 
 Client = AsyncUnixStreamClient[str, str]
 Protocol = AnyStreamProtocolType[str, str]
-Census = Callable[[], int]
+CountDescriptors = Callable[[], int]
 
 
 @pytest.fixture
@@ -211,19 +211,21 @@ async def test_descriptors_come_with_their_packet(client: Client, peer: socket.s
 
 
 async def test_a_plain_reception_closes_the_control_data_of_its_packet(
-    client: Client, peer: socket.socket, census: Census
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
     for _ in range(2):
         socket.send_fds(peer, [b"spam\n"], [peer.fileno()] * 3)
 
     assert await client.recv_packet() == "spam"
     assert [packet async for packet in client.iter_received_packets()] == ["spam"]
-    assert census() == before
+    assert count_descriptors() == before
 
 
-async def test_control_data_waits_for_its_own_packet(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+async def test_control_data_waits_for_its_own_packet(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     peer.sendall(b"first\n")
     socket.send_fds(peer, [b"second\n"], [peer.fileno()])
     socket.send_fds(peer, [b"third\n"], [peer.fileno()] * 2)
@@ -236,19 +238,19 @@ async def test_control_data_waits_for_its_own_packet(client: Client, peer: socke
         assert await client.recv_packet(ancillary_data=ancillary) == packet
         counts.append(close_all(ancillary))
     assert counts == [1, 2, 0]
-    assert census() == before
+    assert count_descriptors() == before
 
 
 async def test_half_a_packet_with_control_data_is_an_error_and_loses_no_bytes(
-    client: Client, peer: socket.socket, census: Census
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"ha"], [peer.fileno()])
 
     with pytest.raises(EOFError):
         await client.recv_packet(ancillary_data=ancillary)
-    assert census() == before
+    assert count_descriptors() == before
     peer.sendall(b"m\n")
     assert await client.recv_packet(ancillary_data=ancillary) == "ham"
     assert not list(ancillary.iter_fds())
@@ -265,8 +267,10 @@ async def test_a_cancelled_reception_has_lost_nothing(client: Client, peer: sock
     assert close_all(ancillary) == 1
 
 
-async def test_control_data_of_a_bad_frame_is_closed(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+async def test_control_data_of_a_bad_frame_is_closed(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     ancillary = SocketAncillary()
     for _ in range(2):
         socket.send_fds(peer, [b"\xff\n"], [peer.fileno()])
@@ -278,13 +282,13 @@ async def test_control_data_of_a_bad_frame_is_closed(client: Client, peer: socke
         await client.recv_packet(ancillary_data=ancillary)
     assert await client.recv_packet(ancillary_data=ancillary) == "good"
     assert close_all(ancillary) == 1
-    assert census() == before
+    assert count_descriptors() == before
 
 
 async def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed(
-    client: Client, peer: socket.socket, census: Census, one_descriptor_left: Callable[[], Any]
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors, one_descriptor_left: Callable[[], Any]
 ) -> None:
-    before = census()
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"spam\n"], [0, 1, 2])
 
@@ -292,7 +296,7 @@ async def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed
         await client.recv_packet(ancillary_data=ancillary)
     assert caught.value.errno == errno.EMSGSIZE
     assert not list(ancillary.iter_fds())
-    assert census() == before
+    assert count_descriptors() == before
     peer.sendall(b"next\n")
     assert await client.recv_packet(ancillary_data=ancillary) == "next"
 

@@ -121,7 +121,7 @@ def test_the_closing_alert_can_be_done_without(
     assert not isinstance(caught.value, TruncatedStreamError)
 
 
-def test_closing_says_goodbye(client: Client, secure_peer: Future[ssl.SSLSocket]) -> None:
+def test_closing_sends_close_notify(client: Client, secure_peer: Future[ssl.SSLSocket]) -> None:
     peer = secure_peer.result()
     client.send_packet("last")
     client.close()

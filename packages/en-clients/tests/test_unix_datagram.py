@@ -26,7 +26,7 @@ linux_only = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux ha
 
 Client = UnixDatagramClient[str, str]
 Datagrams = DatagramProtocol[str, str]
-Census = Callable[[], int]
+CountDescriptors = Callable[[], int]
 Wait = Callable[[Callable[[], object]], None]
 Shortage = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -129,17 +129,19 @@ def test_a_file_that_took_the_place_of_ours_is_left_alone(
     assert path.read_text() == "precious"
 
 
-def test_a_peer_that_is_not_there_leaves_nothing_behind(folder: Path, datagrams: Datagrams, census: Census) -> None:
+def test_a_peer_that_is_not_there_leaves_nothing_behind(
+    folder: Path, datagrams: Datagrams, count_descriptors: CountDescriptors
+) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(folder / "server"))
-    before = census()
+    before = count_descriptors()
 
     with pytest.raises(ConnectionRefusedError, match="server"):
         UnixDatagramClient(folder / "server", datagrams, local_path=folder / "client")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         UnixDatagramClient(folder / "nowhere", datagrams, local_path=folder / "client")
 
-    assert census() == before
+    assert count_descriptors() == before
     assert not (folder / "client").exists()
 
 
@@ -206,12 +208,12 @@ def test_a_datagram_may_be_longer_than_any_of_udp(client: Client, peer: socket.s
 
 
 def test_a_datagram_that_was_cut_off_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, datagrams: Datagrams, census: Census
+    monkeypatch: pytest.MonkeyPatch, datagrams: Datagrams, count_descriptors: CountDescriptors
 ) -> None:
     monkeypatch.setattr("easynetwork.lowlevel.unix_messages._LARGEST", 4096)  # the system may not let us send more
     ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with UnixDatagramClient(ours, datagrams) as client, peer:
-        before = census()
+        before = count_descriptors()
         ancillary = SocketAncillary()
         for wanted in (None, ancillary):
             socket.send_fds(peer, [b"x" * 5000], [0])
@@ -219,7 +221,7 @@ def test_a_datagram_that_was_cut_off_is_an_error(
                 client.recv_packet(ancillary_data=wanted)
             assert caught.value.errno == errno.EMSGSIZE
 
-        assert census() == before
+        assert count_descriptors() == before
         assert not list(ancillary.iter_fds())
         peer.send(b"x" * 4096)
         assert client.recv_packet() == "x" * 4096
@@ -305,29 +307,33 @@ def test_descriptors_come_with_their_packet(client: Client, peer: socket.socket)
     assert not list(ancillary.iter_fds())
 
 
-def test_nobody_gets_control_data_that_was_not_asked_for(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+def test_nobody_gets_control_data_that_was_not_asked_for(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     socket.send_fds(peer, [b"spam"], [peer.fileno()] * 2)
 
     assert client.recv_packet() == "spam"
-    assert census() == before
+    assert count_descriptors() == before
 
 
-def test_control_data_of_a_bad_datagram_is_closed(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+def test_control_data_of_a_bad_datagram_is_closed(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"\xff"], [peer.fileno()] * 2)
 
     with pytest.raises(DatagramProtocolParseError):
         client.recv_packet(ancillary_data=ancillary)
-    assert census() == before
+    assert count_descriptors() == before
     assert not list(ancillary.iter_fds())
 
 
 def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed(
-    client: Client, peer: socket.socket, census: Census, one_descriptor_left: Shortage
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors, one_descriptor_left: Shortage
 ) -> None:
-    before = census()
+    before = count_descriptors()
     ancillary = SocketAncillary()
     for bufsize, shortage in ((ONE_DESCRIPTOR, contextlib.nullcontext), (None, one_descriptor_left)):
         socket.send_fds(peer, [b"spam"], [0, 1, 2])
@@ -335,7 +341,7 @@ def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed(
             client.recv_packet(ancillary_data=ancillary, ancillary_bufsize=bufsize)
         assert caught.value.errno == errno.EMSGSIZE
 
-    assert census() == before
+    assert count_descriptors() == before
     assert not list(ancillary.iter_fds())
     peer.send(b"next")
     assert client.recv_packet(ancillary_data=ancillary, ancillary_bufsize=ONE_DESCRIPTOR) == "next"
@@ -373,9 +379,9 @@ def test_threads_that_receive_are_woken_by_closing(
 
 
 def test_a_collected_client_warns_and_leaves_nothing_behind(
-    server: socket.socket, folder: Path, datagrams: Datagrams, census: Census
+    server: socket.socket, folder: Path, datagrams: Datagrams, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
 
     def forget() -> None:
         UnixDatagramClient(server.getsockname(), datagrams, local_path=folder / "client")
@@ -384,5 +390,5 @@ def test_a_collected_client_warns_and_leaves_nothing_behind(
     with pytest.warns(ResourceWarning, match="unclosed client"):
         forget()
 
-    assert census() == before
+    assert count_descriptors() == before
     assert not (folder / "client").exists()

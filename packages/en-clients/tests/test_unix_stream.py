@@ -34,7 +34,7 @@ linux_only = pytest.mark.skipif("sys.platform != 'linux'", reason="only Linux ha
 
 Client = UnixStreamClient[str, str]
 Protocol = AnyStreamProtocolType[str, str]
-Census = Callable[[], int]
+CountDescriptors = Callable[[], int]
 Wait = Callable[[Callable[[], object]], None]
 Shortage = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -128,10 +128,12 @@ def test_a_file_that_took_the_place_of_ours_is_left_alone(
     assert path.read_text() == "precious"
 
 
-def test_a_refused_connection_leaves_nothing_behind(folder: Path, protocol: Protocol, census: Census) -> None:
+def test_a_refused_connection_leaves_nothing_behind(
+    folder: Path, protocol: Protocol, count_descriptors: CountDescriptors
+) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(folder / "server"))
-    before = census()
+    before = count_descriptors()
 
     with pytest.raises(ConnectionRefusedError, match="server"):
         UnixStreamClient(folder / "server", protocol, local_path=folder / "client")
@@ -140,7 +142,7 @@ def test_a_refused_connection_leaves_nothing_behind(folder: Path, protocol: Prot
     with pytest.raises(OSError, match="too long"):
         UnixStreamClient(folder / ("x" * 200), protocol)
 
-    assert census() == before
+    assert count_descriptors() == before
     assert not (folder / "client").exists()
 
 
@@ -327,17 +329,19 @@ def test_credentials_come_with_their_packet(ours: socket.socket, peer: socket.so
 
 
 def test_a_plain_reception_closes_the_control_data_of_its_packet(
-    client: Client, peer: socket.socket, census: Census
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
     socket.send_fds(peer, [b"spam\n"], [peer.fileno()] * 3)
 
     assert client.recv_packet() == "spam"
-    assert census() == before
+    assert count_descriptors() == before
 
 
-def test_control_data_waits_for_its_own_packet(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+def test_control_data_waits_for_its_own_packet(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     peer.sendall(b"first\n")
     socket.send_fds(peer, [b"second\n"], [peer.fileno()])
     socket.send_fds(peer, [b"third\n"], [peer.fileno()] * 2)
@@ -350,20 +354,20 @@ def test_control_data_waits_for_its_own_packet(client: Client, peer: socket.sock
         assert client.recv_packet(ancillary_data=ancillary) == packet
         counts.append(close_all(ancillary))
     assert counts == [1, 2, 0]
-    assert census() == before
+    assert count_descriptors() == before
 
 
 def test_half_a_packet_with_control_data_is_an_error_and_loses_no_bytes(
-    client: Client, peer: socket.socket, census: Census
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"ha"], [peer.fileno()])
 
     with pytest.raises(EOFError):
         client.recv_packet(ancillary_data=ancillary)
     assert not list(ancillary.iter_fds())
-    assert census() == before
+    assert count_descriptors() == before
     peer.sendall(b"m\n")
     assert client.recv_packet(ancillary_data=ancillary) == "ham"
     assert not list(ancillary.iter_fds())
@@ -380,8 +384,10 @@ def test_control_data_of_a_packet_in_pieces_is_kept_for_it(client: Client, peer:
     assert close_all(ancillary) == 1
 
 
-def test_control_data_of_a_bad_frame_is_closed(client: Client, peer: socket.socket, census: Census) -> None:
-    before = census()
+def test_control_data_of_a_bad_frame_is_closed(
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors
+) -> None:
+    before = count_descriptors()
     ancillary = SocketAncillary()
     for _ in range(2):
         socket.send_fds(peer, [b"\xff\n"], [peer.fileno()])
@@ -394,13 +400,13 @@ def test_control_data_of_a_bad_frame_is_closed(client: Client, peer: socket.sock
     assert not list(ancillary.iter_fds())
     assert client.recv_packet(ancillary_data=ancillary) == "good"
     assert close_all(ancillary) == 1
-    assert census() == before
+    assert count_descriptors() == before
 
 
 def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed(
-    client: Client, peer: socket.socket, census: Census, one_descriptor_left: Shortage
+    client: Client, peer: socket.socket, count_descriptors: CountDescriptors, one_descriptor_left: Shortage
 ) -> None:
-    before = census()
+    before = count_descriptors()
     ancillary = SocketAncillary()
     socket.send_fds(peer, [b"spam\n"], [0, 1, 2])
 
@@ -408,7 +414,7 @@ def test_control_data_that_was_cut_off_is_an_error_and_what_came_is_closed(
         client.recv_packet(ancillary_data=ancillary)
     assert caught.value.errno == errno.EMSGSIZE
     assert not list(ancillary.iter_fds())
-    assert census() == before
+    assert count_descriptors() == before
     peer.sendall(b"next\n")
     assert client.recv_packet(ancillary_data=ancillary) == "next"
 
@@ -496,9 +502,9 @@ def test_threads_that_receive_are_woken_by_closing(
 
 
 def test_a_collected_client_warns_and_closes_everything(
-    ours: socket.socket, peer: socket.socket, protocol: Protocol, census: Census
+    ours: socket.socket, peer: socket.socket, protocol: Protocol, count_descriptors: CountDescriptors
 ) -> None:
-    before = census()
+    before = count_descriptors()
     peer.sendall(b"first\n")
     socket.send_fds(peer, [b"second\n"], [peer.fileno()])
 
@@ -510,4 +516,4 @@ def test_a_collected_client_warns_and_closes_everything(
         forget()
 
     assert ours.fileno() == -1
-    assert census() == before - 1
+    assert count_descriptors() == before - 1

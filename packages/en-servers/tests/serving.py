@@ -7,15 +7,29 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.request_handler import RecvParams
 from easynetwork.lowlevel.socket import INETSocketAttribute
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.testing import MemoryBackend
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.settings import PeerAttributes, StreamSettings
 from easynetwork.servers.engine.stream_service import StreamService
 from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
 
-__all__ = ("PORT", "Echo", "LineClient", "Requests", "Server", "ask", "connect", "ending", "running", "serving")
+__all__ = (
+    "PORT",
+    "Echo",
+    "LineClient",
+    "Requests",
+    "Server",
+    "ask",
+    "connect",
+    "ending",
+    "running",
+    "serving",
+    "stream_settings",
+)
 
 PORT = 9000
 
@@ -30,26 +44,31 @@ class Echo(AsyncStreamRequestHandler[str, str]):
         await client.send_packet(request)
 
 
+def by_port(stream: ByteStream) -> tuple[object, PeerAttributes]:
+    return f"port {stream.extra(INETSocketAttribute.peername).port}", dict
+
+
+def stream_settings(
+    backend: AsyncBackend,
+    handler: AsyncStreamRequestHandler[str, str],
+    describe_peer: Callable[[ByteStream], tuple[object, PeerAttributes]] = by_port,
+    **options: Any,
+) -> StreamSettings[str, str]:
+    """Settings of a server that calls its peers by their ports, unless told otherwise."""
+    return StreamSettings(backend=backend, handler=handler, describe_peer=describe_peer, **options)
+
+
 @contextlib.asynccontextmanager
 async def serving(
     backend: MemoryBackend, handler: AsyncStreamRequestHandler[str, str] | None = None, **options: Any
 ) -> AsyncGenerator[Server]:
-    """Serves while the block runs; ``options`` are those of `StreamService`."""
+    """Serves while the block runs; ``options`` are those of `StreamSettings`."""
 
     async def listen() -> Sequence[StreamListener]:
         return await backend.create_tcp_listeners("127.0.0.1", PORT, 10)
 
-    def client_attributes(stream: ByteStream) -> tuple[object, dict[Any, Callable[[], Any]]]:
-        return f"port {stream.extra(INETSocketAttribute.peername).port}", {}
-
-    service = StreamService(
-        open_listeners=listen,
-        client_attributes=client_attributes,
-        handler=handler or Echo(),
-        max_recv_size=65536,
-        **options,
-    )
-    server: Server = BaseAsyncNetworkServer(backend, service, options["logger"])
+    service = StreamService(stream_settings(backend, handler or Echo(), **options))
+    server: Server = BaseAsyncNetworkServer(backend, service, listen, options["logger"])
     async with running(server):
         yield server
 

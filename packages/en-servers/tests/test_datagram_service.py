@@ -27,6 +27,7 @@ from easynetwork.servers.engine.datagram_reader import DatagramReader
 from easynetwork.servers.engine.datagram_service import DatagramService
 from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.settings import DatagramSettings
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler, INETClientAttribute
 from easynetwork.servers.options import ServerLimits
 
@@ -91,17 +92,17 @@ def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
             return await backend.create_udp_listeners("127.0.0.1", PORT)
 
         protocol: DatagramProtocol[str, str] = DatagramProtocol(Strict())
-        service = DatagramService(
-            open_listeners=open_listeners,
+        settings: DatagramSettings[bytes, str, str] = DatagramSettings(
+            backend=backend,
             peer_name=lambda listener, address: f"port {address.port}",
-            client_attributes=lambda listener, address: {INETClientAttribute.remote_address: lambda: address},
+            describe_peer=lambda listener, address: {INETClientAttribute.remote_address: lambda: address},
             protocol=protocol,
             handler=Handler(handle, service_init),
             logger=logger,
             reader=DatagramReader(protocol),
             **options,
         )
-        server: Server = BaseAsyncNetworkServer(backend, service, logger)
+        server: Server = BaseAsyncNetworkServer(backend, DatagramService(settings), open_listeners, logger)
         async with running(server):
             yield server
 

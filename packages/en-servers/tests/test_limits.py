@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import trio
 
-from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress
+from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.testing import MemoryBackend
 from easynetwork.protocol import StreamProtocol
-from easynetwork.servers.engine.admission import Admission, network_of
+from easynetwork.servers.engine.connection_limiter import ConnectionLimiter, network_of
 from easynetwork.servers.engine.counters import Counters
+from easynetwork.servers.engine.settings import Established, PeerAttributes
 from easynetwork.servers.options import ServerLimits, ServerTimeouts
 from easynetwork.servers.statistics import CloseReason
 
@@ -155,8 +157,8 @@ async def test_server_that_is_full_can_be_shut_down(backend: MemoryBackend, valu
 # connections of one address
 
 
-def of_one_host(address: object) -> bytes:
-    return b"one host"
+def of_one_host(stream: ByteStream) -> tuple[object, PeerAttributes]:
+    return IPv4SocketAddress("192.0.2.1", stream.extra(INETSocketAttribute.peername).port), dict
 
 
 @pytest.mark.anyio
@@ -164,7 +166,7 @@ async def test_connections_above_the_limit_of_their_address_are_reset(
     backend: MemoryBackend, values: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = ServerLimits(max_connections_per_address=2)
-    async with serving(backend, limits=limits, network_of=of_one_host, **values) as server:
+    async with serving(backend, limits=limits, describe_peer=of_one_host, **values) as server:
         peers = [await connect(server) for _ in range(2)]
         assert [await ask(peer, "x") for peer in peers] == ["x", "x"]
         for _ in range(3):
@@ -179,12 +181,57 @@ async def test_connections_above_the_limit_of_their_address_are_reset(
     assert caplog.messages.count("Refused a connection: max_connections_per_address is 2") == 1, "one line a second"
 
 
+@pytest.mark.anyio
+async def test_connection_is_counted_under_the_address_that_it_is_established_with(
+    backend: MemoryBackend, values: dict[str, Any]
+) -> None:
+    """Behind a proxy, all sockets have one address."""
+
+    async def establish(stream: ByteStream) -> Established:
+        host = (await stream.receive(9)).decode()
+        return Established(stream=stream, address=IPv4SocketAddress(host, 1))
+
+    async def connect_from(host: str) -> ByteStream:
+        peer = await connect(server)
+        await peer.send(host.encode())
+        return peer
+
+    limits = ServerLimits(max_connections_per_address=1)
+    async with serving(backend, limits=limits, describe_peer=of_one_host, establish=establish, **values) as server:
+        first, second = await connect_from("192.0.2.1"), await connect_from("192.0.2.2")
+        assert [await ask(first, "1"), await ask(second, "2")] == ["1", "2"]
+        assert await ending(await connect_from("192.0.2.1")) == "reset"
+        await first.aclose()
+        while server.statistics().clients > 1:
+            await backend.coro_yield()
+        assert await ask(await connect_from("192.0.2.1"), "room again") == "room again"
+        assert server.statistics().closed[CloseReason.LIMIT] == 1
+
+
+@in_virtual_time
+@pytest.mark.anyio
+async def test_connection_counts_before_it_is_established(backend: MemoryBackend, values: dict[str, Any]) -> None:
+    async def establish(stream: ByteStream) -> Established:
+        await stream.receive(1)
+        return Established(stream=stream)
+
+    limits = ServerLimits(max_connections=1)
+    async with serving(backend, limits=limits, establish=establish, **values) as server:
+        stalled, other = await connect(server), await connect(server)
+        await other.send(b"!x\n")
+        with pytest.raises(TimeoutError):
+            await other.receive(100, backend.current_time() + 60)
+        stalled.abort()
+        assert await other.receive(100) == b"x\n"
+
+
 def test_nothing_is_kept_of_addresses_that_are_gone(logger: logging.Logger) -> None:
-    admission = Admission(ServerLimits(), Counters(), logger)
+    limiter = ConnectionLimiter(ServerLimits(), Counters(), logger)
     for _ in range(2):
-        assert admission.enter(b"1")
-        admission.leave(b"1")
-    assert not vars(admission)["_networks"]
+        limiter.enter()
+        assert limiter.admit(b"1")
+        limiter.leave(b"1")
+    assert not vars(limiter)["_networks"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import contextvars
 import logging
 import socket
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -20,10 +20,11 @@ from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.testing import MemoryBackend
 from easynetwork.protocol import StreamProtocol
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.settings import PeerAttributes
 from easynetwork.servers.engine.stream_service import StreamService
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
 
-from .serving import PORT, Echo, LineClient, Requests, Server, ask, connect, running
+from .serving import PORT, Echo, LineClient, Requests, Server, ask, connect, running, stream_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -43,22 +44,22 @@ def make_server(backend: MemoryBackend, lines: StreamProtocol[str, str], logger:
     def make_server(
         handler: AsyncStreamRequestHandler[str, str] | None = None, open_listeners: OpenListeners = listen
     ) -> Server:
-        service = StreamService(
-            open_listeners=open_listeners,
-            client_attributes=client_attributes,
+        settings = stream_settings(
+            backend,
+            handler or Echo(),
+            describe_peer=describe_peer,
             protocol=lines,
-            handler=handler or Echo(),
             logger=logger,
             max_recv_size=1024,
         )
-        return BaseAsyncNetworkServer(backend, service, logger)
+        return BaseAsyncNetworkServer(backend, StreamService(settings), open_listeners, logger)
 
     return make_server
 
 
-def client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callable[[], Any]]]:
+def describe_peer(stream: ByteStream) -> tuple[object, PeerAttributes]:
     address = stream.extra(INETSocketAttribute.peername)
-    return address, {INETClientAttribute.remote_address: lambda: address}
+    return address, lambda: {INETClientAttribute.remote_address: lambda: address}
 
 
 async def ends(peer: ByteStream) -> bool:

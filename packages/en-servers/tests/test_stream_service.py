@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 import tracemalloc
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -15,12 +15,16 @@ import pytest
 from easynetwork.exceptions import ClientClosedError, StreamProtocolParseError
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.request_handler import RecvParams
-from easynetwork.lowlevel.socket import INETSocketAttribute
-from easynetwork.lowlevel.streams import ByteStream, StreamListener
-from easynetwork.lowlevel.testing import MemoryListener
+from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
+from easynetwork.lowlevel.streams import ByteStream
+from easynetwork.lowlevel.testing import MemoryBackend, MemoryListener
+from easynetwork.lowlevel.typed_attr import TypedAttributeSet, typed_attribute
 from easynetwork.protocol import StreamProtocol
+from easynetwork.servers.engine.settings import Established, PeerAttributes
 from easynetwork.servers.engine.stream_service import StreamService
-from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler
+from easynetwork.servers.handlers import AsyncStreamClient, AsyncStreamRequestHandler, INETClientAttribute
+
+from .serving import connect, serving, stream_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -72,21 +76,9 @@ def serve(backend: AsyncBackend, lines: StreamProtocol[str, str], logger: loggin
     async def serve(handler: AsyncStreamRequestHandler[str, str], **options: Any) -> AsyncGenerator[Listener]:
         listener = Listener(backend)
 
-        async def open_listeners() -> Sequence[StreamListener]:
-            raise AssertionError("this is the server's business")
-
-        def client_attributes(stream: ByteStream) -> tuple[object, dict[Any, Callable[[], Any]]]:
-            return f"port {stream.extra(INETSocketAttribute.peername).port}", {}
-
-        values: dict[str, Any] = {
-            "open_listeners": open_listeners,
-            "client_attributes": client_attributes,
-            "protocol": lines,
-            "handler": handler,
-            "logger": logger,
-            "max_recv_size": 65536,
-        }
-        service: StreamService[str, str] = StreamService(**{**values, **options})
+        values: dict[str, Any] = {"protocol": lines, "logger": logger, **options}
+        settings = stream_settings(backend, handler, **values)
+        service = StreamService(settings)
         with backend.open_cancel_scope() as scope:
             async with backend.create_task_group() as clients:
                 await clients.start(service.serve, listener, clients)
@@ -509,12 +501,12 @@ async def test_a_closed_listener_ends_the_accepting_and_no_client(serve: Serve) 
 
 
 async def test_trouble_with_tls_is_one_short_line_a_second(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    async def secure(stream: ByteStream) -> ByteStream:
+    async def establish(stream: ByteStream) -> Established:
         stream.abort()
         raise ssl.SSLError(1, "[SSL: HTTP_REQUEST] http request")
 
     handler = Recorder()
-    async with serve(handler, secure=secure) as listener:
+    async with serve(handler, establish=establish) as listener:
         start = time.monotonic()
         for _ in range(50):
             assert await ends(listener.connect()) == "reset"
@@ -532,27 +524,128 @@ async def test_trouble_with_tls_is_one_short_line_a_second(serve: Serve, caplog:
 async def test_peers_that_give_up_a_handshake_are_not_worth_a_line(
     serve: Serve, caplog: pytest.LogCaptureFixture, error: OSError
 ) -> None:
-    async def secure(stream: ByteStream) -> ByteStream:
+    async def establish(stream: ByteStream) -> Established:
         stream.abort()
         raise error
 
-    async with serve(Recorder(), secure=secure) as listener:
+    async with serve(Recorder(), establish=establish) as listener:
         assert await ends(listener.connect()) == "reset"
 
     assert records(caplog, logging.NOTSET) == []
 
 
 async def test_a_handshake_that_stalls_delays_nobody(serve: Serve, backend: AsyncBackend) -> None:
-    async def secure(stream: ByteStream) -> ByteStream:
+    async def establish(stream: ByteStream) -> Established:
         if await stream.receive(1) != b"!":
             await backend.sleep_forever()
-        return stream
+        return Established(stream=stream)
 
-    async with serve(Recorder(), secure=secure) as listener:
+    async with serve(Recorder(), establish=establish) as listener:
         stalled, good = listener.connect(), listener.connect()
         await stalled.send(b"?")
         await good.send(b"!")
         assert await ask(good, "x") == "x"
+
+
+# what a connection is when it is ready
+
+
+async def test_bytes_that_were_read_already_are_the_first_packets(serve: Serve) -> None:
+    async def establish(stream: ByteStream) -> Established:
+        return Established(stream=stream, early_bytes=await stream.receive(9))
+
+    handler = Recorder()
+    async with serve(handler, establish=establish) as listener:
+        peer = listener.connect()
+        await peer.send(b"one\ntwo\nth")
+        assert [await read_line(peer), await read_line(peer)] == ["one", "two"]
+        assert await ask(peer, "ree") == "three"
+        await peer.send_eof()
+        assert await ends(peer) == "end"
+
+    assert handler.events == ["connection", "one", "two", "three", "disconnection"]
+
+
+@pytest.mark.parametrize("early", [0, 1, 4, 6, 8])
+async def test_bytes_that_were_read_already_are_counted_like_others(
+    backend: MemoryBackend, lines: StreamProtocol[str, str], logger: logging.Logger, early: int
+) -> None:
+    async def establish(stream: ByteStream) -> Established:
+        return Established(stream=stream, early_bytes=await stream.receive(early) if early else b"")
+
+    async with serving(backend, protocol=lines, logger=logger, establish=establish) as server:
+        peer = await connect(server)
+        await peer.send(b"one\ntwo\n")
+        assert [await read_line(peer), await read_line(peer)] == ["one", "two"]
+        statistics = server.statistics()
+        assert (statistics.packets_received, statistics.bytes_received) == (2, 8)
+
+
+async def test_peer_may_leave_behind_bytes_that_were_read_already(serve: Serve) -> None:
+    async def establish(stream: ByteStream) -> Established:
+        return Established(stream=stream, early_bytes=await stream.receive(100))
+
+    handler = Recorder()
+    async with serve(handler, establish=establish) as listener:
+        peer = listener.connect()
+        await peer.send(b"one\n")
+        await peer.send_eof()
+        assert await read_line(peer) == "one"
+        assert await ends(peer) == "end"
+
+    assert handler.events == ["connection", "one", "disconnection"]
+
+
+BEHIND_A_PROXY = IPv4SocketAddress("192.0.2.1", 1234)
+
+
+async def test_address_may_be_another_one_than_the_socket_s(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    async def establish(stream: ByteStream) -> Established:
+        return Established(stream=stream, address=BEHIND_A_PROXY)
+
+    class Failing(Recorder):
+        async def handle(self, client: LineClient) -> Requests:
+            yield None
+            raise LookupError("mine")
+
+    async with serve(Failing(), establish=establish) as listener:
+        peer = listener.connect()
+        await peer.send(b"x\n")
+        assert await ends(peer) == "end"
+
+    assert records(caplog, logging.INFO) == [
+        ("INFO", f"Accepted new connection (address = {BEHIND_A_PROXY})"),
+        ("ERROR", f"Exception occurred during processing of request from {BEHIND_A_PROXY}"),
+        ("INFO", f"{BEHIND_A_PROXY} disconnected (handler error)"),
+    ]
+
+
+async def test_attributes_are_added_and_take_the_place_of_those_of_the_socket(serve: Serve) -> None:
+    def describe_peer(stream: ByteStream) -> tuple[object, PeerAttributes]:
+        address = stream.extra(INETSocketAttribute.peername)
+        return address, lambda: {
+            INETClientAttribute.remote_address: lambda: address,
+            INETClientAttribute.local_address: lambda: address,
+        }
+
+    async def establish(stream: ByteStream) -> Established:
+        attributes = {INETClientAttribute.remote_address: lambda: BEHIND_A_PROXY, Mine.name: lambda: "mine"}
+        return Established(stream=stream, attributes=attributes)
+
+    class Telling(Recorder):
+        async def handle(self, client: LineClient) -> Requests:
+            yield None
+            assert client.extra(INETClientAttribute.remote_address) == BEHIND_A_PROXY
+            assert client.extra(INETClientAttribute.local_address) != BEHIND_A_PROXY
+            assert client.extra(INETSocketAttribute.peername) != BEHIND_A_PROXY
+            await client.send_packet(client.extra(Mine.name))
+
+    async with serve(Telling(), describe_peer=describe_peer, establish=establish) as listener:
+        assert await ask(listener.connect(), "who?") == "mine"
+
+
+class Mine(TypedAttributeSet):
+    name: str = typed_attribute()
 
 
 # many clients

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, TypeVarTuple
 
 from easynetwork.exceptions import BusyResourceError
-from easynetwork.lowlevel.api_async.backend.utils import refuse_nested_event_loop
+from easynetwork.lowlevel.api_async.backend.utils import call_outside_tasks, refuse_nested_event_loop
 from easynetwork.lowlevel.socket_transports import SocketBackend, SocketWatch
 
 __all__ = ("ExampleBackend",)
@@ -30,6 +30,10 @@ class ExampleBackend(SocketBackend):
         refuse_nested_event_loop()
         with asyncio.Runner(**(runner_options or {})) as runner:
             return runner.run(coro_func(*args))
+
+    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
+        loop = asyncio.get_running_loop()
+        return lambda func: loop.call_soon_threadsafe(call_outside_tasks, func)
 
     def watch_socket(self, socket: socket.socket) -> SocketWatch:
         loop, fd = asyncio.get_running_loop(), socket.fileno()
@@ -53,16 +57,12 @@ class ExampleWatch(SocketWatch):
     async def wait_writable(self) -> None:
         await self._output.wait()
 
-    @property
-    def has_reader(self) -> bool:
-        return self._input.is_waited_for
-
     def interrupt_reader(self, error: Exception) -> None:
         self._input.end_wait(error)
 
     def stop(self, error: Exception) -> None:
-        self._input.end_wait(error)
-        self._output.end_wait(error)
+        self._input.stop(error)
+        self._output.stop(error)
 
 
 class _Readiness:
@@ -72,12 +72,11 @@ class _Readiness:
         self._watch = watch
         self._unwatch = unwatch
         self._waiting: asyncio.Future[None] | None = None
-
-    @property
-    def is_waited_for(self) -> bool:
-        return self._waiting is not None
+        self._stopped: Exception | None = None
 
     async def wait(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
         if self._waiting is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._waiting = waiting = asyncio.get_running_loop().create_future()
@@ -87,6 +86,10 @@ class _Readiness:
         finally:
             if self._waiting is waiting:  # it was cancelled
                 self.end_wait()
+
+    def stop(self, error: Exception) -> None:
+        self._stopped = error
+        self.end_wait(error)
 
     def end_wait(self, error: Exception | None = None) -> None:
         # The watch ends here and not in the task, which runs later, when the descriptor may already belong to another socket.

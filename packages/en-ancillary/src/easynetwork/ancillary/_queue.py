@@ -74,14 +74,20 @@ class ControlQueue:
         self._descriptors: deque[_Descriptors] = deque()
         self._facts: deque[_Facts] = deque()
         self._closed = False
+        self.is_waiting = False
+        """Whether control messages wait for their packet."""
 
-    def add(self, nbytes: int, messages: Sequence[RawControlMessage], truncated: bool) -> None:
-        """One read of the stream: the number of bytes, and what came with them. Takes over the descriptors."""
+    def add(self, nbytes: int, messages: Sequence[RawControlMessage], truncated: bool) -> bool:
+        """One read of the stream: the number of bytes, and what came with them. Takes over the descriptors.
+
+        Returns:
+            Whether the next read has to be told as well if it brings none. While nothing waits here, positions in the stream do not matter.
+        """
         start = self._received
         self._received += nbytes
         if self._closed:
             ReceivedControl(messages).close()
-            return
+            return False
         facts: list[RawControlMessage] = []
         rights: list[RawControlMessage] = []
         for message in messages:
@@ -91,6 +97,8 @@ class ControlQueue:
         if rights or truncated:
             position = self._received if self._descriptors_end_reads else start + min(1, nbytes)
             self._add_descriptors(position, rights, truncated)
+        self.is_waiting = bool(self._facts or self._descriptors)
+        return self.is_waiting
 
     def claim(self, unread: int) -> ReceivedControl:
         """All control messages of the packet that has just ended. The caller becomes their owner.
@@ -98,7 +106,7 @@ class ControlQueue:
         Args:
             unread: bytes of the stream that were read behind that packet.
         """
-        if not self._facts and not self._descriptors:
+        if not self.is_waiting:
             return _NOTHING
         end = self._received - unread
         controls: list[ReceivedControl] = []
@@ -106,11 +114,13 @@ class ControlQueue:
             controls.append(ReceivedControl(self._claim_facts(end)))
         while self._descriptors and self._descriptors[0].position <= end:
             controls.append(self._descriptors.popleft().control)
+        self.is_waiting = bool(self._facts or self._descriptors)
         return ReceivedControl.merged(controls)
 
     def close(self) -> None:
         """Closes all descriptors that wait, and those that are added later. Safe to repeat."""
         self._closed = True
+        self.is_waiting = False
         self._facts.clear()
         while self._descriptors:
             self._descriptors.popleft().control.close()

@@ -16,15 +16,13 @@ import socket as _socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from .pauses import growing_pauses
+from .backoff import backoff
+from .defaults import SHUTDOWN_TIMEOUT
 
 if TYPE_CHECKING:
-    from .api_async.backend.abc import AsyncBackend
+    from .api_async.backend._runtime import Runtime
 
-__all__ = ("SHUTDOWN_TIMEOUT", "Delivery", "reset_on_close", "unacknowledged_bytes", "wait_until_delivered")
-
-SHUTDOWN_TIMEOUT: Final = 30.0
-"""Seconds that a peer may take nothing of what is left before its connection is given up; as long as TLS waits for its end (ssl_shutdown_timeout)."""
+__all__ = ("LingeringClose", "reset_on_close", "unacknowledged_bytes", "wait_until_delivered")
 
 _DISCARD_SIZE: Final = 65536
 _DISCARDS_AT_ONCE: Final = 16  # 1 MiB, then the other tasks get their turn
@@ -38,7 +36,7 @@ def reset_on_close(sock: _socket.socket) -> None:
         enable_socket_linger(sock, 0)
 
 
-class Delivery:
+class LingeringClose:
     """Waits, without waiting itself, until a peer has everything.
 
     Made, it has ended the sending side of ``sock``. Sleep for each `pause` until there is none, then look at `complete`, and close the socket.
@@ -54,7 +52,7 @@ class Delivery:
         self._timeout = timeout
         self._patience_ends = now + timeout
         self._left = sys.maxsize
-        self._pauses = growing_pauses()
+        self._pauses = backoff()
         self.complete = False
         """Whether the peer has everything; otherwise the connection should be reset."""
         with contextlib.suppress(OSError):  # the connection may be gone already
@@ -75,7 +73,7 @@ class Delivery:
         return next(self._pauses)
 
 
-async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
+async def wait_until_delivered(sock: _socket.socket, runtime: Runtime, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
     """Ends the sending side of ``sock`` and waits until the peer has everything; the socket stays open.
 
     Does not suspend when there is nothing to wait for.
@@ -83,9 +81,9 @@ async def wait_until_delivered(sock: _socket.socket, backend: AsyncBackend, time
     Returns:
         False if the peer took nothing for ``timeout`` seconds; the caller should reset the connection.
     """
-    delivery = Delivery(sock, backend.current_time(), timeout)
-    while (pause := delivery.pause(backend.current_time())) is not None:
-        await backend.sleep(pause)
+    delivery = LingeringClose(sock, runtime.current_time(), timeout)
+    while (pause := delivery.pause(runtime.current_time())) is not None:
+        await runtime.sleep(pause)
     return delivery.complete
 
 

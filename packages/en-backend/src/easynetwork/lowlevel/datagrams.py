@@ -11,7 +11,7 @@ from .streams import RawControlMessage
 from .typed_attr import TypedAttributeProvider
 
 if TYPE_CHECKING:
-    from .api_async.backend.abc import AsyncBackend
+    from .api_async.backend._runtime import Runtime
 
 __all__ = (
     "SEND_TIMEOUT",
@@ -44,7 +44,7 @@ class _DatagramSocket(TypedAttributeProvider, metaclass=ABCMeta):
         """Tells whether `aclose` was called."""
 
     @abstractmethod
-    def backend(self) -> AsyncBackend:
+    def backend(self) -> Runtime:
         """The backend whose event loop this socket belongs to."""
 
 

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .api_async.backend.abc import AsyncBackend, IEvent
+    from .api_async.backend._operations import Synchronization
+    from .api_async.backend._sync import IEvent
 
 __all__ = ("FairLock",)
 
@@ -19,8 +20,8 @@ __all__ = ("FairLock",)
 class FairLock:
     """A mutual exclusion lock that is handed over in the order of the requests, without an owner and without a checkpoint."""
 
-    def __init__(self, backend: AsyncBackend) -> None:
-        self._backend = backend
+    def __init__(self, runtime: Synchronization) -> None:
+        self._runtime = runtime
         self._locked = False
         self._waiting: deque[IEvent] = deque()
 
@@ -45,15 +46,15 @@ class FairLock:
     async def acquire(self) -> bool:
         """Takes the lock, after those who asked before. Does not suspend if it is free. A cancelled call has not taken it."""
         if not self.acquire_nowait():
-            turn = self._backend.create_event()
-            self._waiting.append(turn)
+            granted = self._runtime.create_event()
+            self._waiting.append(granted)
             try:
-                await turn.wait()
+                await granted.wait()
             except BaseException:
-                if turn.is_set():
-                    self.release()  # it was ours already: the next one's turn
+                if granted.is_set():
+                    self.release()  # it was handed over already, and goes to the next one
                 else:
-                    self._waiting.remove(turn)
+                    self._waiting.remove(granted)
                 raise
         return True
 

@@ -8,7 +8,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from .api_async.backend.abc import AsyncBackend, IEvent
+    from .api_async.backend._runtime import Runtime
+    from .api_async.backend._sync import IEvent
 
 __all__ = ("CONNECTION_ATTEMPT_DELAY", "AddressInfo", "connect_first", "failure_of_all", "interleave_families")
 
@@ -26,7 +27,7 @@ T = TypeVar("T", bound=_Connection)
 
 
 async def connect_first(
-    backend: AsyncBackend,
+    runtime: Runtime,
     addresses: Sequence[AddressInfo],
     connect: Callable[[AddressInfo], Awaitable[T]],
     delay: float | None = None,
@@ -36,7 +37,7 @@ async def connect_first(
     The address families take turns. If this is cancelled, every attempt is, and no connection stays open.
 
     Args:
-        backend: the running backend.
+        runtime: the running event loop.
         addresses: in the order of preference.
         connect: makes one attempt, and leaves nothing open if it fails or is cancelled.
         delay: seconds before the next attempt starts while one is pending; it starts at once when that one fails.
@@ -46,7 +47,7 @@ async def connect_first(
         OSError: all attempts have failed. The message names every address; the errors are its cause, in a group.
             If they all have the same ``errno``, this is of that kind (for instance `ConnectionRefusedError`).
     """
-    race = _Race(backend, connect, CONNECTION_ATTEMPT_DELAY if delay is None else delay)
+    race = _Race(runtime, connect, CONNECTION_ATTEMPT_DELAY if delay is None else delay)
     return await race.run(interleave_families(addresses))
 
 
@@ -59,11 +60,11 @@ def interleave_families(addresses: Iterable[AddressInfo]) -> list[AddressInfo]:
 
 
 class _Race(Generic[T]):
-    def __init__(self, backend: AsyncBackend, connect: Callable[[AddressInfo], Awaitable[T]], delay: float) -> None:
-        self._backend = backend
+    def __init__(self, runtime: Runtime, connect: Callable[[AddressInfo], Awaitable[T]], delay: float) -> None:
+        self._runtime = runtime
         self._connect = connect
         self._delay = delay
-        self._scope = backend.open_cancel_scope()
+        self._scope = runtime.open_cancel_scope()
         self._winner: T | None = None
         self._failures: list[tuple[AddressInfo, OSError]] = []
         self._crash: Exception | None = None
@@ -83,11 +84,11 @@ class _Race(Generic[T]):
         raise failure_of_all(self._failures)
 
     async def _start_attempts(self, addresses: Iterable[AddressInfo]) -> None:
-        async with self._backend.create_task_group() as group:
+        async with self._runtime.create_task_group() as group:
             for address in addresses:
-                failed = self._backend.create_event()
+                failed = self._runtime.create_event()
                 group.start_soon(self._attempt, address, failed)
-                with self._backend.move_on_after(self._delay):
+                with self._runtime.move_on_after(self._delay):
                     await failed.wait()
 
     async def _attempt(self, address: AddressInfo, failed: IEvent) -> None:

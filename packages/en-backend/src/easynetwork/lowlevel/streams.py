@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from types import coroutine
 from typing import TYPE_CHECKING, Any
 
-from .closing import SHUTDOWN_TIMEOUT
+from easynetwork.exceptions import BusyResourceError
+
+from .defaults import SHUTDOWN_TIMEOUT
 from .typed_attr import TypedAttributeProvider
 
 if TYPE_CHECKING:
-    from .api_async.backend.abc import AsyncBackend
+    from .api_async.backend._runtime import Runtime
 
 __all__ = (
     "ByteStream",
     "ClosedListenerError",
     "ControlByteStream",
     "ControlSink",
-    "GetBuffer",
     "RawControlMessage",
     "SendStalledError",
     "StreamListener",
@@ -32,11 +34,10 @@ __all__ = (
 RawControlMessage = tuple[int, int, bytes]
 """Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
 
-ControlSink = Callable[[int, Sequence[RawControlMessage], bool], object]
-"""Is told of each read: its number of bytes, the control messages that came with them, and whether some were cut off (``MSG_CTRUNC``)."""
+ControlSink = Callable[[int, Sequence[RawControlMessage], bool], bool]
+"""Is told of a read with control messages: its number of bytes, the messages, and whether some were cut off (``MSG_CTRUNC``).
 
-GetBuffer = Callable[[], memoryview]
-"""Gives a writable buffer of at least one byte. It is called when data is there, so an idle connection needs none."""
+It returns whether it has to be told of the next read too if that brings none."""
 
 
 class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
@@ -52,53 +53,124 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
     shutdown_timeout: float = SHUTDOWN_TIMEOUT
     """Seconds that the peer may take nothing of what is left when the stream is closed."""
 
-    # The two that a program waits in most of the time are plain methods, so that a stream may hand on another coroutine as its own.
+    _has_sender = False  # a task that waits until it can send more
+
+    # The four primitives, which never suspend: two calls, and what to wait for when they could do nothing.
 
     @abstractmethod
-    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        """Returns 1 to ``max_bytes`` bytes that are here, ``b""`` once the peer has ended its side in order, or None if nothing is here.
+
+        Raises:
+            TruncatedStreamError: the stream ended where its own rules (TLS) do not allow it to.
+            ConnectionError: the connection is lost, or this stream was aborted or closed.
+        """
+
+    @abstractmethod
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        """Gives what to tell the event loop, with ``yield from`` in a `types.coroutine`, to wait until `receive_nowait` is worth a try.
+
+        To be woken is no promise: there may be nothing after all. A wait that is cancelled has taken nothing.
+
+        Raises:
+            TimeoutError: nothing came before the deadline.
+            ConnectionError: this stream was aborted or closed, also by another task meanwhile.
+            BusyResourceError: another task is receiving.
+        """
+
+    @abstractmethod
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Sends what can be sent without waiting and returns the number of bytes; 0 also while another task waits in `send`.
+
+        If it was not all of ``data``, the caller must send the rest, or abort the stream.
+
+        Raises:
+            ConnectionError: the connection is lost, or this stream was aborted or closed.
+        """
+
+    @abstractmethod
+    def until_writable(self) -> Iterable[Any]:
+        """Gives what to wait for, as `until_readable` does, until `send_nowait` is worth a try.
+
+        Raises:
+            SendStalledError: the peer took nothing for `send_timeout` seconds. The stream has been aborted.
+            ConnectionError: this stream was aborted or closed, also by another task meanwhile.
+            BusyResourceError: another task is sending.
+        """
+
+    @property
+    def has_begun_record(self) -> bool:
+        """Whether bytes have left that `send_nowait` has not counted, because those behind them have not (TLS): to be followed by the rest."""
+        return False
+
+    # What is made of them.
+
+    async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
         """Waits for data and returns 1 to ``max_bytes`` bytes of it, or ``b""`` once the peer has ended its side in order.
 
         A cancelled call, or one that timed out, has taken nothing from the stream.
 
         Raises:
             TimeoutError: nothing came before the deadline.
-            TruncatedStreamError: the stream ended where its own rules (TLS) do not allow it to.
-            ConnectionError: the connection is lost, or this stream was aborted or closed, also by another task meanwhile.
-            BusyResourceError: another task is receiving.
+            Exception: as `receive_nowait` and `until_readable`.
         """
+        while True:
+            try:
+                await self._wait_for_input(deadline)
+            except TimeoutError:
+                data = self.receive_nowait(max_bytes)  # it may be here, and nobody had the time to tell
+                if data is None:
+                    raise
+            else:
+                data = self.receive_nowait(max_bytes)
+            if data is not None:
+                return data
 
-    @abstractmethod
-    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
-        """Like `receive`, into the buffer that ``get_buffer()`` gives; returns the number of bytes written, 0 at the end."""
+    @coroutine
+    def _wait_for_input(self, deadline: float | None) -> Generator[Any, Any, None]:
+        yield from self.until_readable(deadline)
 
     @abstractmethod
     def interrupt_receive(self, error: Exception) -> None:
-        """Makes a task that waits in a receiving method raise ``error``; it has taken nothing, and the stream can be used as before.
+        """Makes a task that waits until the stream is readable raise ``error``; it has taken nothing, and the stream can be used as before.
 
         Does nothing if no task waits.
         """
 
-    @abstractmethod
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         """Sends all of ``data`` and returns when the kernel (or the next stream's buffer) has it. Waits while the peer does not read.
 
         If it is cancelled or fails after a part has left, the stream has been aborted: no later byte can follow a fragment.
 
         Raises:
-            SendStalledError: the peer took nothing for `send_timeout` seconds. The stream has been aborted.
-            ConnectionError: the connection is lost, or this stream was aborted or closed, also by another task meanwhile.
             BusyResourceError: another task is sending.
+            ConnectionError: as `send_nowait` and `until_writable`.
         """
+        if self._has_sender:
+            raise BusyResourceError("another task is sending to this stream")
+        sent = self.send_nowait(data)
+        if sent < len(data):
+            await self._send_rest(memoryview(data), sent)
 
-    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
-        """Sends what can be sent without waiting and returns the number of bytes; 0 also if the stream prefers `send`.
+    async def _send_rest(self, data: memoryview, sent: int) -> None:
+        try:
+            while sent < len(data):
+                await self._wait_for_room()
+                sent += self.send_nowait(data[sent:])
+        except BaseException:
+            if sent or self.has_begun_record:
+                self.abort()  # the peer has a fragment, and nothing may follow it
+            raise
 
-        After a part has left, the caller must send the rest, or abort the stream.
-
-        Raises:
-            ConnectionError: the connection is lost, or this stream was aborted or closed.
-        """
-        return 0
+    @coroutine
+    def _wait_for_room(self) -> Generator[Any, Any, None]:
+        if self._has_sender:
+            raise BusyResourceError("another task is sending to this stream")
+        self._has_sender = True
+        try:
+            yield from self.until_writable()
+        finally:
+            self._has_sender = False
 
     @abstractmethod
     async def send_eof(self) -> None:
@@ -125,8 +197,8 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """Tells whether `aclose` or `abort` was called."""
 
     @abstractmethod
-    def backend(self) -> AsyncBackend:
-        """The backend whose event loop this stream belongs to."""
+    def backend(self) -> Runtime:
+        """The event loop that this stream belongs to: clock, scopes, events, threads."""
 
 
 class ControlByteStream(ByteStream):
@@ -134,7 +206,7 @@ class ControlByteStream(ByteStream):
 
     @abstractmethod
     def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
-        """From now on every read asks for control messages too (recvmsg(2)), and tells ``sink`` before it returns its bytes.
+        """From now on every read asks for control messages too (recvmsg(2)), and tells ``sink`` of them before it returns its bytes.
 
         What is in the messages belongs to the sink; received descriptors are closed on exec. Until this is called, the kernel throws control
         messages away. On Linux a read ends with the bytes that control messages were sent with, whatever came before and behind them.
@@ -154,6 +226,17 @@ class ControlByteStream(ByteStream):
 
 class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
     """Where streams come from."""
+
+    backlog: int
+    """How many connections may wait to be accepted."""
+
+    @abstractmethod
+    def accept_nowait(self) -> ByteStream | None:
+        """Takes the next connection that is here already; None if there is none.
+
+        Raises:
+            OSError, ClosedListenerError: as `accept`.
+        """
 
     @abstractmethod
     async def accept(self) -> ByteStream:
@@ -179,8 +262,8 @@ class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
         """Tells whether `aclose` was called."""
 
     @abstractmethod
-    def backend(self) -> AsyncBackend:
-        """The backend whose event loop this listener belongs to."""
+    def backend(self) -> Runtime:
+        """The event loop that this listener belongs to."""
 
 
 class ClosedListenerError(OSError):

@@ -12,6 +12,7 @@ from collections.abc import Collection, Generator
 from typing import Any, Final, cast
 
 from easynetwork.exceptions import UnsupportedOperation
+from easynetwork.lowlevel.defaults import MAX_RECV_SIZE
 from easynetwork.lowlevel.socket import UnixSocketAddress
 from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import BufferedStreamProtocol, DatagramProtocol, StreamProtocol
@@ -36,7 +37,6 @@ UnixPath = str | bytes | os.PathLike[str] | os.PathLike[bytes] | UnixSocketAddre
 
 _INET: Final = (_socket.AF_INET, _socket.AF_INET6)
 _UNIX: Final = getattr(_socket, "AF_UNIX", None)  # not every system has it
-_MAX_RECV_SIZE: Final = 65536  # as the servers' default
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ def check_datagram_protocol(protocol: object) -> None:
 
 def check_max_recv_size(max_recv_size: object) -> int:
     if max_recv_size is None:
-        return _MAX_RECV_SIZE
+        return MAX_RECV_SIZE
     if isinstance(max_recv_size, bool) or not isinstance(max_recv_size, int):
         raise TypeError(f"max_recv_size: expected an int, got {type(max_recv_size).__name__}")
     if max_recv_size < 1:

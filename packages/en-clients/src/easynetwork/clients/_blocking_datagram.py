@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import socket as _socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from easynetwork.lowlevel.defaults import LARGEST_DATAGRAM
 
 from ._blocking_transport import BlockingTransport
 from ._polled_socket import PolledSocket
@@ -13,9 +15,6 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.unix_files import SocketFile
 
 __all__ = ("BlockingDatagramSocket",)
-
-LARGEST_DATAGRAM: Final = 65536
-"""Bytes to read at once: more than UDP can carry (the length in its header has 16 bits, RFC 768)."""
 
 
 class BlockingDatagramSocket(BlockingTransport):

@@ -8,7 +8,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from easynetwork.lowlevel.closing import Delivery, reset_on_close
+from easynetwork.lowlevel.closing import LingeringClose, reset_on_close
 from easynetwork.lowlevel.socket_errors import stream_error
 
 from ._blocking_transport import BlockingTransport
@@ -95,7 +95,7 @@ class BlockingSocketStream(BlockingByteStream):
             return
         # Threads that receive go on meanwhile: if the receiving side were shut down to wake them, more input would make the
         # kernel reset the connection before the peer has everything.
-        delivery = Delivery(self._socket, time.monotonic())
+        delivery = LingeringClose(self._socket, time.monotonic())
         try:
             while (pause := delivery.pause(time.monotonic())) is not None:
                 time.sleep(pause)

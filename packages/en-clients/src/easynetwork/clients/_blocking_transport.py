@@ -21,12 +21,12 @@ class BlockingTransport(metaclass=ABCMeta):
 
     @abstractmethod
     def finish(self, *, wait: bool) -> None:
-        """Says goodbye in the words of the transport, and waits until the peer has everything. Never raises.
+        """Ends the connection as the transport does it (TLS: ``close_notify``), and waits until the peer has everything. Never raises.
 
         Threads may be receiving, but none sending. A peer that takes nothing for the shutdown time will see a reset.
 
         Args:
-            wait: whether the peer's own goodbye (TLS) is waited for; no thread may be receiving then.
+            wait: whether the peer's own ``close_notify`` (TLS) is waited for; no thread may be receiving then.
         """
 
     @abstractmethod

@@ -15,7 +15,7 @@ from easynetwork.protocol.receivers import NEED_DATA, NeedData, StreamReceiver
 if TYPE_CHECKING:
     from easynetwork.lowlevel.streams import RawControlMessage
 
-__all__ = ("ControlledPackets", "check_ancillary", "check_whole", "open_message")
+__all__ = ("AncillaryPackets", "check_ancillary", "check_whole", "open_message")
 
 _T = TypeVar("_T")
 
@@ -62,7 +62,7 @@ def open_message(
         return packet
 
 
-class ControlledPackets(Generic[_T]):
+class AncillaryPackets(Generic[_T]):
     """The packets that a receiver finds in a stream, and the control messages that came with each."""
 
     def __init__(self, receiver: StreamReceiver[_T]) -> None:

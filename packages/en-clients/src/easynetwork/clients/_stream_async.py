@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from easynetwork.exceptions import TruncatedStreamError
 from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.protocol.encoders import encoder_crashed, make_encoder
-from easynetwork.protocol.receivers import NEED_DATA, BufferReceiver, NeedData, make_receiver
+from easynetwork.protocol.receivers import NEED_DATA, NeedData, make_receiver
 
 from ._async_client import AsyncClient
 
@@ -99,14 +99,9 @@ class AsyncStreamClientCore(AsyncClient[_SentT, _ReceivedT, _StreamT]):
         if receiver.ended:
             raise ConnectionAbortedError("nothing can be read after the bad data that came before")
         try:
-            if isinstance(receiver, BufferReceiver):
-                size = await stream.receive_into(receiver.get_buffer, deadline)
-                if size:
-                    return receiver.buffer_updated(size)
-            else:
-                data = await stream.receive(self._max_recv_size, deadline)
-                if data:
-                    return receiver.feed(data)
+            data = await stream.receive(self._max_recv_size, deadline)
+            if data:
+                return receiver.feed(data)
         except ConnectionError as exc:
             self._check_open()  # another task closed the client meanwhile
             if isinstance(exc, TruncatedStreamError):

@@ -10,7 +10,7 @@ import socket as _socket
 import time
 from typing import TYPE_CHECKING
 
-from easynetwork.lowlevel.pauses import growing_pauses
+from easynetwork.lowlevel.backoff import backoff
 from easynetwork.lowlevel.unix_files import SocketFile, bind_unix_socket
 
 from ._time_limits import deadline_after, remaining
@@ -43,7 +43,7 @@ def connect_unix(
 
 
 def _connect(sock: _socket.socket, address: UnixSocketAddress, deadline: float) -> None:
-    for pause in growing_pauses():
+    for pause in backoff():
         try:
             return sock.connect(address.as_raw())
         except BlockingIOError:

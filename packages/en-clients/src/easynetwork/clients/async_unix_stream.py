@@ -19,7 +19,7 @@ from ._arguments import (
     unix_address_or_socket,
     unix_local_address,
 )
-from ._control import ControlledPackets, check_ancillary
+from ._control import AncillaryPackets, check_ancillary
 from ._names import HasPeerCredentials
 from ._stream_async import AsyncStreamClientCore
 
@@ -83,7 +83,7 @@ class AsyncUnixStreamClient(AsyncStreamClientCore[_SentT, _ReceivedT, ControlByt
                 return stream
 
             super().__init__(loop_adapter, connect, sock, protocol, check_max_recv_size(max_recv_size))
-        self._packets = ControlledPackets(self._receiver)
+        self._packets = AncillaryPackets(self._receiver)
         self._next_packet = self._packets.next_packet
         self._control_bufsize = CONTROL_BUFSIZE
 

@@ -18,7 +18,7 @@ from ._arguments import (
     unix_local_address,
 )
 from ._blocking_unix import BlockingUnixStream
-from ._control import ControlledPackets, check_ancillary
+from ._control import AncillaryPackets, check_ancillary
 from ._names import HasPeerCredentials
 from ._stream_blocking import StreamClientCore
 from ._time_limits import check_seconds
@@ -82,7 +82,7 @@ class UnixStreamClient(StreamClientCore[_SentT, _ReceivedT, BlockingUnixStream],
             stream = BlockingUnixStream(sock, retry_interval, file)
         with closed_on_error(stream):
             super().__init__(stream, protocol, max_recv_size)
-        self._packets = ControlledPackets(self._receiver)
+        self._packets = AncillaryPackets(self._receiver)
         self._next_packet = self._packets.next_packet
         self._control_bufsize = CONTROL_BUFSIZE
         stream.deliver_control(self._packets.sink, CONTROL_BUFSIZE)

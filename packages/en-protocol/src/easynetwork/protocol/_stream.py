@@ -19,7 +19,7 @@ from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, Buf
 
 from ._base import ProtocolBase
 
-__all__ = ("AnyStreamProtocolType", "BufferedStreamProtocol", "StreamProtocol", "StreamProtocolBase")
+__all__ = ("AnyStreamProtocolType", "BufferedStreamProtocol", "StreamProtocol", "StreamProtocolBase", "parse_error")
 
 _SentT = TypeVar("_SentT")
 _ReceivedT = TypeVar("_ReceivedT")
@@ -89,12 +89,12 @@ class StreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
         try:
             packet, remaining = yield from self._serializer.incremental_deserialize()
         except DeserializeError as exc:
-            raise _parse_error(exc) from exc
+            raise parse_error(exc) from exc
         return self._convert(packet, remaining), remaining
 
 
 class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
-    """Packets in a buffer that the transport writes into.
+    """Packets in a buffer that the serializer makes, and that is fed by a copy of each read.
 
     Args:
         serializer: Turns packets into bytes and back.
@@ -146,7 +146,7 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
         try:
             packet, remaining = yield from self._buffered_serializer.buffered_incremental_deserialize(buffer)
         except DeserializeError as exc:
-            raise _parse_error(exc) from exc
+            raise parse_error(exc) from exc
         return self._convert(packet, remaining), remaining
 
 
@@ -154,7 +154,8 @@ AnyStreamProtocolType: TypeAlias = StreamProtocol[_SentT, _ReceivedT] | Buffered
 """Either kind of protocol object for streams."""
 
 
-def _parse_error(error: DeserializeError) -> StreamProtocolParseError | RuntimeError:
+def parse_error(error: DeserializeError) -> StreamProtocolParseError | RuntimeError:
+    """Makes what a protocol object raises of what its serializer has raised."""
     if isinstance(error, IncrementalDeserializeError):
         return StreamProtocolParseError(error.remaining_data, error)
     # A bug of the serializer: nobody knows where the next frame starts.

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from easynetwork.exceptions import DatagramProtocolParseError, DeserializeError
-from easynetwork.serializers.abc import AbstractPacketSerializer
 from easynetwork.serializers.framing import FramedPacketSerializer
 
 from ._base import inherits
@@ -25,15 +24,14 @@ def make_encoder(protocol: AnyStreamProtocolType[_SentT, Any]) -> Callable[[_Sen
 
     It raises what the protocol raises; callers make an `encoder_crashed` of it.
     """
-    serializer: AbstractPacketSerializer[Any, Any] | None = getattr(protocol, "serializer", None)  # some need none
-    if (
-        isinstance(serializer, FramedPacketSerializer)
-        and protocol.converter is None
-        and inherits(protocol, StreamProtocolBase, "generate_chunks")
-        and inherits(serializer, FramedPacketSerializer, "incremental_serialize")
+    if not inherits(protocol, StreamProtocolBase, "generate_chunks") or protocol.converter is not None:
+        return lambda packet: b"".join(protocol.generate_chunks(packet))
+    serializer = protocol.serializer
+    if isinstance(serializer, FramedPacketSerializer) and inherits(
+        serializer, FramedPacketSerializer, "incremental_serialize"
     ):
         return serializer.serialize_frame  # what the generators come to, where nobody has changed them
-    return lambda packet: b"".join(protocol.generate_chunks(packet))
+    return lambda packet: b"".join(serializer.incremental_serialize(packet))
 
 
 def encoder_crashed() -> RuntimeError:

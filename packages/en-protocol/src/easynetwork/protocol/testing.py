@@ -15,7 +15,7 @@ from easynetwork.exceptions import StreamProtocolParseError
 from easynetwork.serializers.abc import AbstractIncrementalPacketSerializer, BufferedIncrementalPacketSerializer
 
 from ._stream import BufferedStreamProtocol, StreamProtocol
-from .receivers import NEED_DATA, BufferReceiver, StreamReceiver, make_receiver
+from .receivers import NEED_DATA, StreamReceiver, make_receiver
 
 __all__ = (
     "BadFrame",
@@ -48,11 +48,11 @@ class StreamContent:
 
 
 def read_stream(receiver: StreamReceiver[Any], chunks: Iterable[bytes]) -> StreamContent:
-    """Read chunks with a receiver. A `BufferReceiver` gets them written into its buffer."""
+    """Read chunks with a receiver."""
     content = StreamContent()
     for chunk in chunks:
-        for _ in _give(receiver, chunk):
-            content.packets.extend(_take_packets(receiver))
+        receiver.feed(chunk)
+        content.packets.extend(_take_packets(receiver))
     content.ended = receiver.ended
     content.has_partial_frame = receiver.has_partial_frame
     return content
@@ -112,19 +112,6 @@ def check_chunking_law(
             same = repr(content.packets) == repr(expected.packets) and content.ended == expected.ended
             assert same, f"{content} instead of {expected} for {chunks}"
     return expected.packets
-
-
-def _give(receiver: StreamReceiver[Any], chunk: bytes) -> Iterator[None]:
-    if not isinstance(receiver, BufferReceiver):
-        receiver.feed(chunk)
-        yield
-        return
-    while chunk:
-        buffer = receiver.get_buffer()
-        written = min(len(buffer), len(chunk))
-        buffer[:written], chunk = chunk[:written], chunk[written:]
-        receiver.buffer_updated(written)
-        yield
 
 
 def _take_packets(receiver: StreamReceiver[Any]) -> Iterator[Any]:

@@ -40,7 +40,6 @@ class ItemFramer(Framer):
 
     def __init__(self, limit: int) -> None:
         self._limit = check_positive_int("limit", limit)
-        self.max_size = limit + 1
         self._start = 0  # index of the frame in the buffer of the current call
         self._scanned = 0  # counts from the beginning of the frame, and may lie beyond the data: inside a payload
         self._wanted = 1  # items of the innermost open container that are yet to come; negative until a break

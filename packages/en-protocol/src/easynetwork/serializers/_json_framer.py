@@ -38,7 +38,6 @@ class JSONFramer(Framer):
 
     def __init__(self, limit: int) -> None:
         self._limit = check_positive_int("limit", limit)
-        self.max_size = limit + 1
         self._reset()
 
     def _reset(self) -> None:

@@ -35,9 +35,6 @@ class Framer(ABC):
     trailer: int = 0
     """How many bytes after the end of each frame belong to nobody (a separator)."""
 
-    max_size: int
-    """No unfinished frame makes it ask to hold this many bytes, trailer included."""
-
     @abstractmethod
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
         """Return the index of the end of the frame that begins at `start`, or -1 if it is not there yet.
@@ -69,7 +66,6 @@ class SeparatorFramer(Framer):
         self._kept = len(separator) if keep_end else 0
         self._scanned = 0
         self.trailer = len(separator) - self._kept
-        self.max_size = limit + len(separator)
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
         first = start + self._scanned
@@ -101,7 +97,7 @@ class FixedSizeFramer(Framer):
     """
 
     def __init__(self, size: int) -> None:
-        self.max_size = self._size = check_positive_int("size", size)
+        self._size = check_positive_int("size", size)
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
         end = start + self._size

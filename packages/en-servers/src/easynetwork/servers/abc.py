@@ -167,4 +167,4 @@ class AbstractNetworkServer(metaclass=ABCMeta):
 
     @abstractmethod
     def statistics(self) -> ServerStatistics:
-        """What the server has done in its present or latest run. Thread-safe."""
+        """What the server has done since it was made. Thread-safe."""

@@ -60,8 +60,10 @@ class AsyncBaseClientInterface(TypedAttributeProvider, Generic[_ResponseT], meta
     async def send_packet(self, packet: _ResponseT, /) -> None:
         """Sends ``packet``; any task may call it at any time, and whole packets never mix.
 
-        Returns when the system has taken all of it, and waits while the peer does not read. If it is cancelled after a part
-        has left, the connection is aborted and later calls raise.
+        When it returns, the kernel has the packet, or will have it before the handler waits for
+        anything: answers to requests that were received together leave together (*corking*). It
+        waits while the peer does not read. If it is cancelled after a part has left, the connection
+        is aborted and later calls raise.
 
         Raises:
             ClientClosedError: the client is closed.

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, fields
+from typing import TypedDict
 
-__all__ = ("ServerLimits", "ServerTimeouts")
+from easynetwork.lowlevel.defaults import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT
+
+__all__ = ("ServerLimits", "ServerOptions", "ServerTimeouts", "StreamServerOptions")
 
 _NEVER_WITHOUT_LIMIT = ("handshake", "shutdown")
 
@@ -74,14 +78,14 @@ class ServerTimeouts:
     """For any byte, in or out, while the handler waits at a ``yield``: then the client is closed in order. Between once and twice as many
     seconds, if something was sent to it meanwhile. On datagram servers it ends the generator, and what is sent does not count."""
 
-    send_stall: float | None = 30.0
+    send_stall: float | None = SHUTDOWN_TIMEOUT
     """For the peer to take anything of what is being sent to it. A connection is then aborted (between once and twice as many seconds after the peer
     took the last byte), and the send raises `ConnectionError`. A send to a datagram peer raises `OSError` (``ENOBUFS``)."""
 
-    handshake: float = 60.0
+    handshake: float = HANDSHAKE_TIMEOUT
     """For a TLS handshake; never without limit."""
 
-    shutdown: float = 30.0
+    shutdown: float = SHUTDOWN_TIMEOUT
     """For the peer to take anything of what is left when its connection is closed, and for its answer to the end of a TLS session; never without
     limit."""
 
@@ -98,3 +102,29 @@ class ServerTimeouts:
                 raise TypeError(f"{field.name}: expected seconds{' or None' if is_optional else ''}, got {value!r}")
             if not 0 < value < math.inf:  # written so that NaN fails too
                 raise ValueError(f"{field.name}: expected a finite number of seconds above 0, got {value!r}")
+
+
+class ServerOptions(TypedDict, total=False):
+    """Keyword arguments that all servers take. None is the default of each."""
+
+    limits: ServerLimits | None
+    """How much of the server its peers may take at most."""
+
+    timeouts: ServerTimeouts | None
+    """How long the server waits for its peers."""
+
+    logger: logging.Logger | None
+    """Where to log; by default the logger of the server's module."""
+
+
+class StreamServerOptions(ServerOptions, total=False):
+    """Keyword arguments that all stream servers take. None is the default of each."""
+
+    backlog: int | None
+    """Connections that may wait to be accepted (512)."""
+
+    max_recv_size: int | None
+    """Bytes that one read may bring (64 KiB)."""
+
+    log_client_connection: bool | None
+    """Whether the coming and going of clients is logged as INFO (the default) or as DEBUG."""

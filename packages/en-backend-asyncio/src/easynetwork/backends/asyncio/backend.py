@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import socket as _socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeVar, TypeVarTuple
 
 from easynetwork.lowlevel.api_async.backend.abc import TaskInfo
-from easynetwork.lowlevel.api_async.backend.utils import refuse_nested_event_loop
+from easynetwork.lowlevel.api_async.backend.utils import call_outside_tasks, refuse_nested_event_loop
 from easynetwork.lowlevel.socket_transports import SocketBackend, SocketWatch
 
+from .steps import run_steps
 from .tasks import finish_first, yield_first
 from .watch import AsyncIOSocketWatch, require_readiness
 
@@ -45,6 +46,13 @@ class AsyncIOBackend(SocketBackend):
 
     async def cancel_shielded_coro_yield(self) -> None:
         await yield_first()
+
+    def run_steps(self, steps: Generator[Any, Any, T]) -> Awaitable[T]:
+        return run_steps(steps)
+
+    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
+        loop = asyncio.get_running_loop()
+        return lambda func: loop.call_soon_threadsafe(call_outside_tasks, func)
 
     def get_current_task(self) -> TaskInfo:
         task = asyncio.current_task()

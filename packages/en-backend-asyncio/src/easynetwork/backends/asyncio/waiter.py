@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task waits for when it waits for a socket: a future that wakes its task at once.
 
-A task that waits for an `asyncio.Future` is woken in the loop's next turn: one more handle, and one more question to the selector for each packet.
-And between the two turns the task may be cancelled, when what was read for it has to be kept. `Waiter` speaks the protocol by which tasks wait for
+A task that waits for an `asyncio.Future` is woken in the loop's next iteration: one more handle, and one more question to the selector for each packet.
+And between the two the task may be cancelled, when what was read for it has to be kept. `Waiter` speaks the protocol by which tasks wait for
 futures (``_asyncio_future_blocking``, see ``isfuture()`` in ``asyncio/base_futures.py``), and runs the task inside of the loop's callback, in
 the task's name and context, exactly as the loop would.
 """
@@ -13,11 +13,19 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Generator
 from types import coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from easynetwork.exceptions import BusyResourceError
 
-__all__ = ("Waiter",)
+__all__ = ("Stepper", "Waiter")
+
+
+class Stepper(Protocol):
+    """Runs a part of a task in the place of the task (see ``steps``)."""
+
+    def step(self, waiter: Waiter, wake_task: Callable[[asyncio.Future[None]], object], /) -> None: ...
+
+    def cancel(self, message: Any, /) -> None: ...
 
 
 class Waiter:
@@ -30,14 +38,25 @@ class Waiter:
 
     _asyncio_future_blocking = False
 
+    stepper: Stepper | None = None
+    """What `wake` runs in the place of the task that waits now."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop, nobody_waits: Callable[[], object]) -> None:
         self._loop = loop
         self._nobody_waits = nobody_waits
         self._wake_task: Callable[[asyncio.Future[None]], object] | None = None
-        self._run_in_context: Callable[..., object]
+        self.run_in_context: Callable[..., object]
+        """Calls a function in the context of the task that waits."""
         self._context: contextvars.Context
-        self._done = loop.create_future()  # what a task is told when nothing is wrong
-        self._done.set_result(None)
+        self._done_future: asyncio.Future[None] | None = None
+
+    @property
+    def done_future(self) -> asyncio.Future[None]:
+        """What a task is told when nothing is wrong."""
+        if self._done_future is None:
+            self._done_future = self._loop.create_future()
+            self._done_future.set_result(None)
+        return self._done_future
 
     @property
     def is_waited_for(self) -> bool:
@@ -66,12 +85,20 @@ class Waiter:
         wake_task = self._wake_task
         if wake_task is None:
             self._nobody_waits()
+        elif self.stepper is not None:
+            self._wake_task = None
+            self.stepper.step(self, wake_task)
         else:
             self._wake_task = None
-            self._run_in_context(wake_task, self._done)
+            self.run_in_context(wake_task, self.done_future)
+        del wake_task  # has the task, and since Python 3.12 an error that ends the task may have this frame
+
+    def sleep_on(self, wake_task: Callable[[asyncio.Future[None]], object]) -> None:
+        """Goes back to the wait that `wake` has interrupted."""
+        self._wake_task = wake_task
 
     def wake_soon(self, error: Exception) -> None:
-        """Has the task, if there is one, run in the loop's next turn, where it raises ``error``."""
+        """Has the task, if there is one, run in the loop's next iteration, where it raises ``error``."""
         if self._wake_task is not None:
             failed: asyncio.Future[None] = self._loop.create_future()
             failed.set_exception(error)
@@ -79,6 +106,7 @@ class Waiter:
 
     def _wake_with(self, future: asyncio.Future[None]) -> None:
         wake_task, self._wake_task = self._wake_task, None
+        self.stepper = None
         assert wake_task is not None
         self._loop.call_soon(wake_task, future, context=self._context)
 
@@ -95,11 +123,14 @@ class Waiter:
     ) -> None:
         self._wake_task = callback
         self._context = context
-        self._run_in_context = context.run
+        self.run_in_context = context.run
 
     def cancel(self, msg: Any = None) -> bool:
         if self._wake_task is None:
-            return False
+            if self.stepper is None:
+                return False  # the task is on its way already
+            self.stepper.cancel(msg)
+            return True
         cancelled: asyncio.Future[None] = self._loop.create_future()
         cancelled.cancel(msg)
         self._wake_with(cancelled)

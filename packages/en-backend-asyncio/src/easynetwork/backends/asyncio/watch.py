@@ -6,17 +6,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterable
 from types import coroutine
-from typing import Any, Final
+from typing import Any
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 from easynetwork.lowlevel.socket_transports import SocketWatch
 
+from .sweep import sweep_of
 from .waiter import Waiter
 
 __all__ = ("AsyncIOSocketWatch", "require_readiness")
-
-_RENEWAL: Final = 0.1
-"""Seconds after which a read that waits makes sure that its socket is still watched, on loops that may have stopped (10 a second at most)."""
 
 
 class AsyncIOSocketWatch(Waiter, SocketWatch):
@@ -34,8 +32,11 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
         self._fd = fd
         self._traps = (self,)
         self._watched = False
-        self._renews_watch = _watches_end_with_errors(loop)
-        self._renewal: asyncio.TimerHandle | None = None
+        self._stopped: Exception | None = None
+        self._sweep = sweep_of(loop)
+        self._on_readable = self.wake if self._sweep is None else self._wake_and_be_swept
+        self.was_heard_of = False
+        """Whether the event loop has reported the socket since the last sweep."""
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_when = 0.0
@@ -49,59 +50,53 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
         # The rule of `waited_for` is repeated instead of called, because each packet comes by here.
         if self._wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
+        if not self._watched:
+            self._watch()
         self._deadline = deadline
         if deadline is not None:
             self._limit_wait(deadline)
-        if not self._watched:
-            self._watch()
         self._asyncio_future_blocking = True
         return self._traps
 
     async def wait_writable(self) -> None:
+        self._check_not_stopped()
         if self._writer is None:
             self._writer = Waiter(self._loop, self._unwatch_output)
         self._loop.add_writer(self._fd, self._writer.wake)
         await self._writer.wait()
 
-    @property
-    def has_reader(self) -> bool:
-        return self.is_waited_for
-
     def interrupt_reader(self, error: Exception) -> None:
         self.wake_soon(error)
 
     def error_was_taken(self) -> None:
-        if self._renews_watch:
+        if self._sweep is not None:
             self._watched = False
 
     def stop(self, error: Exception) -> None:
+        self._stopped = error
         self.wake_soon(error)
         self._unwatch()
-        for timer in (self._timer, self._renewal):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._renewal = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._sweep is not None:
+            self._sweep.discard(self)
         if self._writer is not None:
             self._writer.wake_soon(error)
             self._unwatch_output()
 
+    def _check_not_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped.with_traceback(None)
+
     # watching
 
     def _watch(self) -> None:
+        self._check_not_stopped()
         self._watched = True
-        if self._renews_watch:
+        if self._sweep is not None:
             self._loop.remove_reader(self._fd)  # without this uvloop complains of a watch that it has ended itself
-            if self._renewal is None:
-                self._renewal = self._loop.call_later(_RENEWAL, self._on_renewal)
-        self._loop.add_reader(self._fd, self.wake)
-
-    def _on_renewal(self) -> None:
-        """Each wait is renewed once, some time after it began; that is enough, because a watch that lives reports the next event."""
-        self._renewal = None
-        if self.is_waited_for:
-            self._loop.remove_reader(self._fd)
-            self._loop.add_reader(self._fd, self.wake)
-        self._watched = False  # so that the next wait is renewed as well
+        self._loop.add_reader(self._fd, self._on_readable)
 
     def _unwatch(self) -> None:
         """Nobody waits: what comes stays in the kernel, whose window then holds the peer back."""
@@ -110,6 +105,23 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
 
     def _unwatch_output(self) -> None:
         self._loop.remove_writer(self._fd)
+
+    # where the event loop may stop to watch (see ``sweep``)
+
+    def _wake_and_be_swept(self) -> None:
+        if not self.was_heard_of:
+            self.was_heard_of = True
+            assert self._sweep is not None
+            self._sweep.add(self)
+        self.wake()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def renew(self) -> None:
+        """Watches the socket anew, if somebody still waits for it."""
+        if self._watched:
+            self._watch()
 
     # the deadline
 
@@ -143,12 +155,3 @@ def require_readiness(loop: asyncio.AbstractEventLoop) -> None:
             f"{type(loop).__name__} cannot watch sockets (it has no add_reader()); run the program on"
             " asyncio.SelectorEventLoop, for example with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
         )
-
-
-def _watches_end_with_errors(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tells whether ``loop`` reports an error of a socket once and then stops watching it.
-
-    uvloop does (libuv closes a poll handle at ``POLLERR``). If data came before the error, as when a peer sends and then resets, the one event
-    goes to the data, and nothing would ever tell of the error.
-    """
-    return type(loop).__module__.partition(".")[0] == "uvloop"

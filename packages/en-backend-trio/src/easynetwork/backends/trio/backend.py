@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextvars
 import socket as _socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar, TypeVarTuple
@@ -40,6 +41,10 @@ class TrioBackend(SocketBackend):
 
     def get_cancelled_exc_class(self) -> type[BaseException]:
         return trio.Cancelled
+
+    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
+        token = trio.lowlevel.current_trio_token()
+        return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
 
     def get_current_task(self) -> TaskInfo:
         task = trio.lowlevel.current_task()

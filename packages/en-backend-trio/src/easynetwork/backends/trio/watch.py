@@ -26,6 +26,8 @@ class TrioSocketWatch(SocketWatch):
         self._interruption: Exception | None = None
 
     async def wait_readable(self, deadline: float | None = None) -> None:
+        if self._stopped is not None:
+            raise self._reason()
         if self._has_reader:
             raise _busy()
         self._has_reader = True
@@ -47,6 +49,8 @@ class TrioSocketWatch(SocketWatch):
             raise TimeoutError("no data came in time")
 
     async def wait_writable(self) -> None:
+        if self._stopped is not None:
+            raise self._reason()
         if self._has_writer:
             raise _busy()
         self._has_writer = True
@@ -57,13 +61,9 @@ class TrioSocketWatch(SocketWatch):
                     return
                 except trio.ClosedResourceError:
                     if self._stopped is not None:
-                        raise self._stopped from None  # otherwise it was the reader that was meant
+                        raise self._reason() from None  # otherwise it was the reader that was meant
         finally:
             self._has_writer = False
-
-    @property
-    def has_reader(self) -> bool:
-        return self._has_reader
 
     def interrupt_reader(self, error: Exception) -> None:
         if self._has_reader:
@@ -78,7 +78,7 @@ class TrioSocketWatch(SocketWatch):
 
     def _reason(self) -> Exception:
         assert self._stopped is not None, "somebody else has told trio that the socket is being closed"
-        return self._stopped
+        return self._stopped.with_traceback(None)
 
 
 def _busy() -> BusyResourceError:

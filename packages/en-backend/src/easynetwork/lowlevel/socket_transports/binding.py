@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ..api_async.backend.abc import AsyncBackend
+    from ..api_async.backend._sockets import NameResolution
 
 __all__ = ("bind_all",)
 
@@ -24,7 +24,7 @@ _SAME_PORT_ATTEMPTS: Final = 10
 
 
 async def bind_all(
-    backend: AsyncBackend,
+    names: NameResolution,
     host: str | Sequence[str] | None,
     port: int,
     kind: _socket.SocketKind,
@@ -43,7 +43,7 @@ async def bind_all(
     """
     if reuse_port and not hasattr(_socket, "SO_REUSEPORT"):
         raise ValueError("reuse_port: this platform has no SO_REUSEPORT")
-    addresses = await _resolve(backend, host, port, kind)
+    addresses = await _resolve(names, host, port, kind)
     for attempt in range(_SAME_PORT_ATTEMPTS):
         try:
             return _bind_each(addresses, kind, backlog, reuse_port)
@@ -55,12 +55,12 @@ async def bind_all(
 
 
 async def _resolve(
-    backend: AsyncBackend, host: str | Sequence[str] | None, port: int, kind: _socket.SocketKind
+    names: NameResolution, host: str | Sequence[str] | None, port: int, kind: _socket.SocketKind
 ) -> list[_Address]:
     hosts: Sequence[str | None] = [host or None] if host is None or isinstance(host, str) else host
     found: dict[_Address, None] = {}  # a set that keeps the order
     for one in hosts:
-        infos = await backend.getaddrinfo(one, port, family=_socket.AF_UNSPEC, type=kind, flags=_socket.AI_PASSIVE)
+        infos = await names.getaddrinfo(one, port, family=_socket.AF_UNSPEC, type=kind, flags=_socket.AI_PASSIVE)
         found.update(dict.fromkeys((int(family), address) for family, _, _, _, address in infos))
     return list(found)
 

@@ -15,10 +15,11 @@ from time import monotonic
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
+from easynetwork.exceptions import UnsupportedOperation
 
+from ..backoff import backoff
 from ..datagrams import ControlDatagramEndpoint, ControlDatagramListener
-from ..pauses import growing_pauses
+from ..defaults import LARGEST_DATAGRAM, TURN
 from ..socket import INETSocketAttribute, new_socket_address
 from ..socket_errors import UNREACHED_PEER
 from ..streams import ClosedListenerError, RawControlMessage
@@ -26,21 +27,13 @@ from ..unix_messages import CLOSE_ON_EXEC, Message, UnixReads, UnixSends
 from .streams import socket_attributes
 
 if TYPE_CHECKING:
-    from ..api_async.backend.abc import AsyncBackend
     from ..unix_files import SocketFile
-    from .backend import SocketBackend
+    from .watch import SocketWatcher
 
 __all__ = ("SocketDatagramEndpoint", "SocketDatagramListener")
 
 _T = TypeVar("_T")
 _Data = bytes | bytearray | memoryview
-
-_TURN: Final = 0.002
-"""Seconds after which a task that finds datagram after datagram lets the others run."""
-
-_LARGEST_UDP: Final = 65536
-"""Bytes: more than any UDP datagram has (RFC 768)."""
-
 
 _FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS})
 
@@ -61,23 +54,23 @@ class _SocketDatagrams:
 
     def __init__(
         self,
-        backend: SocketBackend,
+        watcher: SocketWatcher,
         sock: _socket.socket,
         file: SocketFile | None = None,
     ) -> None:
-        self._backend = backend
+        self._watcher = watcher
         self._socket = sock
         self._file = file
         self._closing = False
         self._is_unix = sock.family == _AF_UNIX
-        self._watch = backend.watch_socket(sock)
+        self._watch = watcher.watch_socket(sock)
         self._turn_ends = 0.0
         self._unix_reads = UnixReads(sock) if self._is_unix else None
         self._recvmsg = self._recvmsg_udp if self._unix_reads is None else self._unix_reads.recvmsg
         self._sendmsg: Callable[..., object] = getattr(sock, "sendmsg", _no_control_messages)
 
-    def backend(self) -> AsyncBackend:
-        return self._backend
+    def backend(self) -> SocketWatcher:
+        return self._watcher
 
     def is_closing(self) -> bool:
         return self._closing
@@ -116,22 +109,20 @@ class _SocketDatagrams:
                     continue
             if self._closing:
                 raise self._closed_error()
-            if deadline is not None and deadline <= self._backend.current_time():
-                yield from self._backend.coro_yield().__await__()  # a handler may ask like this for ever
-                return self._receive_at_once(read, size)
-            yield from self._watch.until_readable(deadline)
-            self._turn_ends = monotonic() + _TURN
+            try:
+                yield from self._watch.until_readable(deadline)
+            except TimeoutError:
+                return self._last_try(read, size)
+            self._turn_ends = monotonic() + TURN
             my_turn = woken = True
 
-    def _receive_at_once(self, read: Callable[[int], _T], size: int) -> _T:
-        """There is no time left to be told that a datagram is there, but it may be there."""
-        if self._watch.has_reader:
-            raise BusyResourceError("another task is receiving from this socket")
+    def _last_try(self, read: Callable[[int], _T], size: int) -> _T:
+        """The deadline is over: a datagram may be here all the same, and nobody had the time to tell."""
         while True:
             try:
                 return read(size)
             except (BlockingIOError, InterruptedError):
-                raise TimeoutError("no datagram has come yet") from None
+                raise TimeoutError("no datagram came in time") from None
             except OSError as exc:
                 self._check_received(exc)
 
@@ -152,17 +143,17 @@ class _SocketDatagrams:
                     self._socket.recvmsg(0, 0, _ERROR_QUEUE)
 
     def _recvmsg_udp(self, control_bufsize: int) -> Message:
-        return self._socket.recvmsg(_LARGEST_UDP, control_bufsize, CLOSE_ON_EXEC)
+        return self._socket.recvmsg(LARGEST_DATAGRAM, control_bufsize, CLOSE_ON_EXEC)
 
     # sending
 
     async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
         """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
-        gives_up = self._backend.current_time() + self.send_timeout
-        for pause in growing_pauses():
-            if self._backend.current_time() >= gives_up:
+        gives_up = self._watcher.current_time() + self.send_timeout
+        for pause in backoff():
+            if self._watcher.current_time() >= gives_up:
                 break
-            await self._backend.sleep(pause)
+            await self._watcher.sleep(pause)
             if send_nowait(*arguments):
                 return
         raise OSError(errno.ENOBUFS, f"the peer has taken nothing for {self.send_timeout:g} seconds")
@@ -175,22 +166,22 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
 
     def __init__(
         self,
-        backend: SocketBackend,
+        watcher: SocketWatcher,
         sock: _socket.socket,
         file: SocketFile | None = None,
     ) -> None:
-        super().__init__(backend, sock, file)
+        super().__init__(watcher, sock, file)
         self._sendto: Callable[[_Data, Any], object] = sock.sendto
         self._read = sock.recvfrom if self._unix_reads is None else self._unix_reads.recvfrom
         if self._is_unix:
-            sends = UnixSends(sock, backend.current_time)
+            sends = UnixSends(sock, watcher.current_time)
             self._sendto, self._sendmsg = sends.sendto, sends.sendmsg
 
     def _closed_error(self) -> OSError:
         return ClosedListenerError(errno.EBADF, "the listener is closed")
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
+        return self._receive(self._read, LARGEST_DATAGRAM, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(self, control_bufsize: int, deadline: float | None = None) -> Coroutine[Any, Any, Message]:
         return self._receive(self._recvmsg, control_bufsize, deadline)  # pyright: ignore[reportReturnType]  # as above
@@ -240,11 +231,11 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
 
     def __init__(
         self,
-        backend: SocketBackend,
+        watcher: SocketWatcher,
         sock: _socket.socket,
         file: SocketFile | None = None,
     ) -> None:
-        super().__init__(backend, sock, file)
+        super().__init__(watcher, sock, file)
         self._read: Callable[[int], bytes] = sock.recv if self._unix_reads is None else self._unix_reads.recv
 
     @property
@@ -256,7 +247,7 @@ class SocketDatagramEndpoint(_SocketDatagrams, ControlDatagramEndpoint):
         }
 
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._read, _LARGEST_UDP, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
+        return self._receive(self._read, LARGEST_DATAGRAM, deadline)  # pyright: ignore[reportReturnType]  # as in SocketStream
 
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None

@@ -12,9 +12,8 @@ from ..streams import ClosedListenerError, StreamListener
 from .streams import SocketStream, socket_attributes
 
 if TYPE_CHECKING:
-    from ..api_async.backend.abc import AsyncBackend
     from ..unix_files import SocketFile
-    from .backend import SocketBackend
+    from .watch import SocketWatcher
 
 __all__ = ("SocketListener",)
 
@@ -39,24 +38,27 @@ class SocketListener(StreamListener):
 
     Args:
         make_stream: makes a stream of a connected socket.
+        backlog: as the socket was told to listen with.
         file: what to remove when it is closed.
     """
 
     def __init__(
         self,
-        backend: SocketBackend,
+        watcher: SocketWatcher,
         sock: _socket.socket,
-        make_stream: Callable[[SocketBackend, _socket.socket], SocketStream],
+        make_stream: Callable[[SocketWatcher, _socket.socket], SocketStream],
+        backlog: int,
         file: SocketFile | None = None,
     ) -> None:
-        self._backend = backend
+        self._watcher = watcher
         self._socket = sock
         self._make_stream = make_stream
+        self.backlog = backlog
         self._file = file
-        self._watch = backend.watch_socket(sock)
+        self._watch = watcher.watch_socket(sock)
 
-    def backend(self) -> AsyncBackend:
-        return self._backend
+    def backend(self) -> SocketWatcher:
+        return self._watcher
 
     def is_closing(self) -> bool:
         return self._socket.fileno() < 0
@@ -65,19 +67,24 @@ class SocketListener(StreamListener):
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
         return socket_attributes(self._socket)
 
-    async def accept(self) -> SocketStream:
+    def accept_nowait(self) -> SocketStream | None:
         while True:
             if self.is_closing():
                 raise _closed_error()
             try:
                 sock, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
-                await self._watch.wait_readable()
+                return None
             except OSError as exc:
                 if exc.errno not in _GONE_BEFORE_ACCEPTED:
                     raise
             else:
-                return self._make_stream(self._backend, sock)
+                return self._make_stream(self._watcher, sock)
+
+    async def accept(self) -> SocketStream:
+        while (stream := self.accept_nowait()) is None:
+            await self._watch.wait_readable()
+        return stream
 
     async def aclose(self) -> None:
         if self.is_closing():

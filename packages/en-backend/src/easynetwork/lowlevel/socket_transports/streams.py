@@ -6,40 +6,36 @@ from __future__ import annotations
 import errno
 import math
 import socket as _socket
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from types import coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from easynetwork.exceptions import BusyResourceError
 
 from ..closing import reset_on_close, unacknowledged_bytes, wait_until_delivered
 from ..socket import INETSocketAttribute, SocketProxy, new_socket_address
 from ..socket_errors import stream_error
-from ..streams import ByteStream, GetBuffer, SendStalledError
+from ..streams import ByteStream, SendStalledError
 
 if TYPE_CHECKING:
-    from ..api_async.backend.abc import AsyncBackend, IEvent
-    from .backend import SocketBackend
+    from ..api_async.backend._sync import IEvent
+    from .watch import SocketWatcher
 
 __all__ = ("SocketStream", "closed_error", "socket_attributes")
-
-_T = TypeVar("_T")
 
 
 class SocketStream(ByteStream):
     """A `ByteStream` over a connected, non-blocking TCP socket, which it owns from now on."""
 
-    def __init__(self, backend: SocketBackend, sock: _socket.socket) -> None:
-        self._backend = backend
+    def __init__(self, watcher: SocketWatcher, sock: _socket.socket) -> None:
+        self._watcher = watcher
         self._socket = sock
-        self._watch = backend.watch_socket(sock)
-        self._recv: Callable[[int], bytes] = sock.recv
-        self._has_sender = False  # a task that waits until it can send more
+        self._watch = watcher.watch_socket(sock)
+        self.until_readable = self._watch.until_readable  # type: ignore[method-assign]  # one call less for each packet
         self._closing = False
         self._released: IEvent | None = None
 
-    def backend(self) -> AsyncBackend:
-        return self._backend
+    def backend(self) -> SocketWatcher:
+        return self._watcher
 
     def is_closing(self) -> bool:
         return self._closing
@@ -54,44 +50,18 @@ class SocketStream(ByteStream):
 
     # receiving
 
-    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._recv, max_bytes, deadline)  # pyright: ignore[reportReturnType]  # typeshed forgets what @coroutine makes
-
-    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
-        return self._receive(self._recv_into, get_buffer, deadline)  # pyright: ignore[reportReturnType]  # as above
-
-    def _recv_into(self, get_buffer: GetBuffer) -> int:
-        return self._socket.recv_into(get_buffer())
-
-    @coroutine
-    def _receive(self, read: Callable[[Any], _T], argument: Any, deadline: float | None) -> Generator[Any, None, _T]:
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
         if self._closing:
             raise closed_error()
-        if deadline is not None and deadline <= self._backend.current_time():
-            yield from self._backend.coro_yield().__await__()  # the other tasks' turn: a handler may ask like this for ever
-            return self._receive_at_once(read, argument)
         try:
-            while True:
-                yield from self._watch.until_readable(deadline)
-                try:
-                    return read(argument)
-                except (BlockingIOError, InterruptedError):
-                    pass  # not ready after all
-        except OSError as exc:
-            raise stream_error(exc) from None
-
-    def _receive_at_once(self, read: Callable[[Any], _T], argument: Any) -> _T:
-        """There is no time left to be told that data is there, but it may be there."""
-        if self._closing:
-            raise closed_error()
-        if self._watch.has_reader:
-            raise BusyResourceError("another task is receiving from this stream")
-        try:
-            return read(argument)
+            return self._socket.recv(max_bytes)
         except (BlockingIOError, InterruptedError):
-            raise TimeoutError("no data has come yet") from None
+            return None
         except OSError as exc:
             raise stream_error(exc) from None
+
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        raise NotImplementedError  # each stream has its watch's own
 
     def interrupt_receive(self, error: Exception) -> None:
         self._watch.interrupt_reader(error)
@@ -110,37 +80,16 @@ class SocketStream(ByteStream):
         except OSError as exc:
             raise stream_error(exc) from None
 
-    async def send(self, data: bytes | bytearray | memoryview) -> None:
-        self._check_no_sender()
-        sent = self.send_nowait(data)
-        if sent < len(data):
-            await self._send_rest(memoryview(data), sent)
-
-    async def _send_rest(self, data: memoryview, sent: int) -> None:
-        try:
-            while sent < len(data):
-                await self._wait_until_writable()
-                sent += self.send_nowait(data[sent:])
-        except BaseException:
-            if sent:
-                self.abort()  # the peer has a fragment, and nothing may follow it
-            raise
-
-    async def _wait_until_writable(self) -> None:
-        self._has_sender = True
-        try:
-            if math.isinf(self.send_timeout):
-                await self._watch.wait_writable()
-            else:
-                await self._wait_for_progress()
-        finally:
-            self._has_sender = False
+    def until_writable(self) -> Iterable[Any]:
+        if math.isinf(self.send_timeout):
+            return self._watch.wait_writable().__await__()
+        return self._wait_for_progress().__await__()
 
     async def _wait_for_progress(self) -> None:
         """Waits until the socket is writable, as long as the peer takes something. The kernel may call it writable much later (a third is free)."""
         left = unacknowledged_bytes(self._socket)
         while True:
-            with self._backend.move_on_after(self.send_timeout) as scope:
+            with self._watcher.move_on_after(self.send_timeout) as scope:
                 await self._watch.wait_writable()
             if not scope.cancelled_caught():
                 return
@@ -149,14 +98,11 @@ class SocketStream(ByteStream):
                 self.abort()
                 raise SendStalledError(errno.ETIMEDOUT, f"the peer has taken nothing for {self.send_timeout:g} seconds")
 
-    def _check_no_sender(self) -> None:
-        if self._has_sender:
-            raise BusyResourceError("another task is sending to this stream")
-
     async def send_eof(self) -> None:
         if self._closing:
             raise closed_error()
-        self._check_no_sender()
+        if self._has_sender:
+            raise BusyResourceError("another task is sending to this stream")
         try:
             self._socket.shutdown(_socket.SHUT_WR)
         except OSError as exc:
@@ -171,7 +117,7 @@ class SocketStream(ByteStream):
         self._closing = True
         self._watch.stop(closed_error())
         try:
-            delivered = await wait_until_delivered(self._socket, self._backend, self.shutdown_timeout)
+            delivered = await wait_until_delivered(self._socket, self._watcher, self.shutdown_timeout)
         except BaseException:
             self.abort()
             raise
@@ -188,7 +134,7 @@ class SocketStream(ByteStream):
     async def _wait_until_released(self) -> None:
         if self._socket.fileno() >= 0:
             if self._released is None:
-                self._released = self._backend.create_event()
+                self._released = self._watcher.create_event()
             await self._released.wait()
 
     def _release(self) -> None:

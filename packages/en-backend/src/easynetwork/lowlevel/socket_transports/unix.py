@@ -11,91 +11,82 @@ from typing import TYPE_CHECKING, Final
 
 from easynetwork.exceptions import UnsupportedOperation
 
-from ..pauses import growing_pauses
+from ..api_async.backend._sockets import UnixSockets as _UnixSockets
+from ..backoff import backoff
 from ..unix_files import SocketFile, UnixPath, bind_unix_socket, unix_address
 from .datagrams import SocketDatagramEndpoint, SocketDatagramListener
 from .listeners import SocketListener
 from .unix_streams import UnixSocketStream, unix_stream
+from .watch import SocketWatcher
 
 if TYPE_CHECKING:
+    from ..api_async.backend._runtime import Runtime
     from ..socket import UnixSocketAddress
-    from .backend import SocketBackend
 
-__all__ = (
-    "connect_unix_datagram",
-    "connect_unix_stream",
-    "open_unix_datagram_listener",
-    "open_unix_stream_listener",
-)
+__all__ = ("UnixSockets",)
 
 _SEND_BUFFER: Final = 1 << 20
 """Bytes that a datagram listener asks for, because it is one buffer for all peers. The system may give less (net.core.wmem_max)."""
 
 
-async def open_unix_stream_listener(
-    backend: SocketBackend, path: UnixPath, backlog: int, *, mode: int | None = None
-) -> SocketListener:
-    """Listens on ``path``, as `UnixSockets.create_unix_stream_listener` says."""
-    _require_unix_sockets()
-    with _new_socket(_socket.SOCK_STREAM) as sock:
-        file = bind_unix_socket(sock, unix_address(path), mode)
-        with _removed_on_error(file):
-            sock.listen(backlog)
-    return SocketListener(backend, sock, unix_stream, file)
+class UnixSockets(SocketWatcher, _UnixSockets):
+    """Unix sockets for backends that can watch sockets."""
+
+    async def create_unix_stream_connection(
+        self, path: UnixPath, *, local_path: UnixPath | None = None
+    ) -> UnixSocketStream:
+        self._check_unix_sockets()
+        address = unix_address(path)
+        with _new_socket(_socket.SOCK_STREAM) as sock:
+            file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
+            with _removed_on_error(file), _named(address):
+                await _connect(self, sock, address)
+        return UnixSocketStream(self, sock, file)
+
+    async def create_unix_stream_listener(
+        self, path: UnixPath, backlog: int, *, mode: int | None = None
+    ) -> SocketListener:
+        self._check_unix_sockets()
+        with _new_socket(_socket.SOCK_STREAM) as sock:
+            file = bind_unix_socket(sock, unix_address(path), mode)
+            with _removed_on_error(file):
+                sock.listen(backlog)
+        return SocketListener(self, sock, unix_stream, backlog, file)
+
+    async def create_unix_datagram_endpoint(
+        self, path: UnixPath, *, local_path: UnixPath | None = None
+    ) -> SocketDatagramEndpoint:
+        self._check_unix_sockets()
+        address = unix_address(path)
+        with _new_socket(_socket.SOCK_DGRAM) as sock:
+            file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
+            with _removed_on_error(file), _named(address):
+                sock.connect(address.as_raw())
+        return SocketDatagramEndpoint(self, sock, file)
+
+    async def create_unix_datagram_listener(self, path: UnixPath, *, mode: int | None = None) -> SocketDatagramListener:
+        self._check_unix_sockets()
+        with _new_socket(_socket.SOCK_DGRAM) as sock:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER)
+            file = bind_unix_socket(sock, unix_address(path), mode)
+        return SocketDatagramListener(self, sock, file)
+
+    def _check_unix_sockets(self) -> None:
+        if not hasattr(_socket, "AF_UNIX"):
+            raise UnsupportedOperation("this platform has no Unix sockets")
+        self.check_sockets_can_be_watched()
 
 
-async def open_unix_datagram_listener(
-    backend: SocketBackend, path: UnixPath, *, mode: int | None = None
-) -> SocketDatagramListener:
-    """Binds ``path``, as `UnixSockets.create_unix_datagram_listener` says."""
-    _require_unix_sockets()
-    with _new_socket(_socket.SOCK_DGRAM) as sock:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER)
-        file = bind_unix_socket(sock, unix_address(path), mode)
-    return SocketDatagramListener(backend, sock, file)
-
-
-async def connect_unix_datagram(
-    backend: SocketBackend, path: UnixPath, *, local_path: UnixPath | None = None
-) -> SocketDatagramEndpoint:
-    """Connects to ``path``, as `UnixSockets.create_unix_datagram_endpoint` says."""
-    _require_unix_sockets()
-    address = unix_address(path)
-    with _new_socket(_socket.SOCK_DGRAM) as sock:
-        file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
-        with _removed_on_error(file), _named(address):
-            sock.connect(address.as_raw())
-    return SocketDatagramEndpoint(backend, sock, file)
-
-
-async def connect_unix_stream(
-    backend: SocketBackend, path: UnixPath, *, local_path: UnixPath | None = None
-) -> UnixSocketStream:
-    """Connects to ``path``, as `UnixSockets.create_unix_stream_connection` says."""
-    _require_unix_sockets()
-    address = unix_address(path)
-    with _new_socket(_socket.SOCK_STREAM) as sock:
-        file = None if local_path is None else bind_unix_socket(sock, unix_address(local_path))
-        with _removed_on_error(file), _named(address):
-            await _connect(backend, sock, address)
-    return UnixSocketStream(backend, sock, file)
-
-
-async def _connect(backend: SocketBackend, sock: _socket.socket, address: UnixSocketAddress) -> None:
+async def _connect(runtime: Runtime, sock: _socket.socket, address: UnixSocketAddress) -> None:
     """Waits while the listener's queue is full, which connect(2) does not do for non-blocking sockets; nothing tells when it no longer is."""
-    for pause in growing_pauses():
+    for pause in backoff():
         try:
             return sock.connect(address.as_raw())
         except BlockingIOError as exc:
             if exc.errno != errno.EAGAIN:
                 raise
-        await backend.sleep(pause)
-
-
-def _require_unix_sockets() -> None:
-    if not hasattr(_socket, "AF_UNIX"):
-        raise UnsupportedOperation("this platform has no Unix sockets")
+        await runtime.sleep(pause)
 
 
 @contextlib.contextmanager

@@ -9,14 +9,16 @@ import socket as _socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from easynetwork.exceptions import BusyResourceError
+
 from ..socket_errors import stream_error
-from ..streams import ControlByteStream, ControlSink, GetBuffer, RawControlMessage
+from ..streams import ControlByteStream, ControlSink, RawControlMessage
 from ..unix_messages import CLOSE_ON_EXEC, CONTROL_CUT
 from .streams import SocketStream, closed_error
 
 if TYPE_CHECKING:
     from ..unix_files import SocketFile
-    from .backend import SocketBackend
+    from .watch import SocketWatcher
 
 __all__ = ("UnixSocketStream", "unix_stream")
 
@@ -30,44 +32,46 @@ class UnixSocketStream(SocketStream, ControlByteStream):
 
     def __init__(
         self,
-        backend: SocketBackend,
+        watcher: SocketWatcher,
         sock: _socket.socket,
         file: SocketFile | None = None,
     ) -> None:
-        super().__init__(backend, sock)
+        super().__init__(watcher, sock)
         self._file = file
-        self._recv = self._recv_with_control
         self._sink: ControlSink | None = None
         self._control_bufsize = 0
+        self._tells_all = False  # the sink wants to know of reads without control messages, too
 
-    # receiving: a read that waits already when a sink comes belongs to the sink too, so each asks for itself
+    # receiving
 
     def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
         self._sink = sink
         self._control_bufsize = bufsize
 
-    def _recv_with_control(self, max_bytes: int) -> bytes:
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
         if self._sink is None:
-            return self._socket.recv(max_bytes)
-        data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, CLOSE_ON_EXEC)
-        self._sink(len(data), messages, bool(flags & CONTROL_CUT))
+            return super().receive_nowait(max_bytes)
+        if self._closing:
+            raise closed_error()
+        try:
+            data, messages, flags, _ = self._socket.recvmsg(max_bytes, self._control_bufsize, CLOSE_ON_EXEC)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as exc:
+            raise stream_error(exc) from None
+        if messages or self._tells_all or flags & CONTROL_CUT:
+            self._tells_all = self._sink(len(data), messages, bool(flags & CONTROL_CUT))
         return data
-
-    def _recv_into(self, get_buffer: GetBuffer) -> int:
-        if self._sink is None:
-            return super()._recv_into(get_buffer)
-        size, messages, flags, _ = self._socket.recvmsg_into((get_buffer(),), self._control_bufsize, CLOSE_ON_EXEC)
-        self._sink(size, messages, bool(flags & CONTROL_CUT))
-        return size
 
     # sending
 
     async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
-        self._check_no_sender()
         if not data:
             raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
+        if self._has_sender:
+            raise BusyResourceError("another task is sending to this stream")
         while (sent := self._sendmsg_nowait(data, messages)) == 0:
-            await self._wait_until_writable()
+            await self._wait_for_room()
         if sent < len(data):
             self.abort()  # the peer has a fragment, and nothing may follow it
             raise OSError(
@@ -94,7 +98,7 @@ class UnixSocketStream(SocketStream, ControlByteStream):
                 file.remove()
 
 
-def unix_stream(backend: SocketBackend, sock: _socket.socket) -> UnixSocketStream:
+def unix_stream(watcher: SocketWatcher, sock: _socket.socket) -> UnixSocketStream:
     """A stream of a connected Unix socket."""
     sock.setblocking(False)
-    return UnixSocketStream(backend, sock)
+    return UnixSocketStream(watcher, sock)

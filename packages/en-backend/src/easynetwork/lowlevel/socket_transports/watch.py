@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import socket as _socket
 from abc import ABCMeta, abstractmethod
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
-__all__ = ("SocketWatch",)
+from ..api_async.backend._runtime import Runtime
+
+__all__ = ("SocketWatch", "SocketWatcher")
 
 
 class SocketWatch(metaclass=ABCMeta):
     """Tells when one socket is ready, to one reader and one writer at a time.
 
-    To be told is no promise: the socket has to be tried, and waited for again (select(2)). Nothing is read or written here, so a wait that is
-    cancelled has taken nothing.
+    To be told is no promise: the socket has to be tried, and waited for again (select(2)). Nothing
+    is read or written here, so a wait that is cancelled has taken nothing. After `stop`, each wait
+    raises what that was told.
     """
 
     @abstractmethod
@@ -22,7 +26,7 @@ class SocketWatch(metaclass=ABCMeta):
         """Waits until the socket has input, an end or an error.
 
         Args:
-            deadline: when to give up, in seconds on the clock of `AsyncBackend.current_time`.
+            deadline: when to give up, in seconds on the clock of `Runtime.current_time`.
 
         Raises:
             TimeoutError: it was given up.
@@ -46,11 +50,6 @@ class SocketWatch(metaclass=ABCMeta):
             Exception: what `stop` was told.
         """
 
-    @property
-    @abstractmethod
-    def has_reader(self) -> bool:
-        """Whether a task waits for input, and has not been told yet."""
-
     @abstractmethod
     def interrupt_reader(self, error: Exception) -> None:
         """Makes the task that waits for input raise ``error``. Does nothing if none waits; a writer is not disturbed."""
@@ -61,4 +60,20 @@ class SocketWatch(metaclass=ABCMeta):
 
     @abstractmethod
     def stop(self, error: Exception) -> None:
-        """Ends the watch, which must happen before the socket is closed; the tasks that wait get ``error``. Nobody may wait after it. May be called again."""
+        """Ends the watch, which must happen before the socket is closed; the tasks that wait, or will, get ``error``. May be called again."""
+
+
+class SocketWatcher(Runtime):
+    """An event loop that tells when sockets are ready: the one thing that a transport needs of it beyond a `Runtime`."""
+
+    @abstractmethod
+    def watch_socket(self, socket: _socket.socket) -> SocketWatch:
+        """Watches a non-blocking socket in the running event loop."""
+
+    def check_sockets_can_be_watched(self) -> None:
+        """Called before a socket is opened or taken over.
+
+        Raises:
+            UnsupportedOperation: the running event loop has no means to watch sockets.
+        """
+        return

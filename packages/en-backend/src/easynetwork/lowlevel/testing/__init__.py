@@ -14,6 +14,7 @@ from .check_datagrams import check_datagram_endpoint
 from .check_stream_listeners import check_stream_listener
 from .check_streams import check_byte_stream
 from .check_tasks import check_tasks
+from .impairments import Impairments
 from .memory_backend import MemoryBackend
 from .memory_datagrams import (
     MemoryDatagramEndpoint,
@@ -23,9 +24,9 @@ from .memory_datagrams import (
 )
 from .memory_sockets import MemorySocket
 from .memory_streams import MemoryListener, MemoryStream, memory_stream_pair
-from .weather import Weather
 
 __all__ = (
+    "Impairments",
     "MemoryBackend",
     "MemoryDatagramEndpoint",
     "MemoryDatagramListener",
@@ -33,7 +34,6 @@ __all__ = (
     "MemoryListener",
     "MemorySocket",
     "MemoryStream",
-    "Weather",
     "check_byte_stream",
     "check_control_datagrams",
     "check_control_stream",

@@ -14,7 +14,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ._forecast import ON_TIME, Passage
+from ._impair import ON_TIME, Transit
 from ._signal import Signal
 from .memory_sockets import InetAddress
 
@@ -58,13 +58,13 @@ class Mailbox:
         self.closed = False
         self.dropped = 0
 
-    def put(self, content: Arrival, passage: Passage = ON_TIME) -> None:
+    def put(self, content: Arrival, transit: Transit = ON_TIME) -> None:
         """Takes what was sent, to be received when it has travelled."""
         if len(self._under_way) + len(self._waiting) + (self._held is not None) >= self._capacity:
             self.dropped += 1
             return
-        due = self._backend.current_time() + passage.delay
-        heapq.heappush(self._under_way, _UnderWay(due, next(self._numbers), passage.overtaken, content))
+        due = self._backend.current_time() + transit.delay
+        heapq.heappush(self._under_way, _UnderWay(due, next(self._numbers), transit.overtaken, content))
         self._changed.fire()
 
     async def take(self, deadline: float | None) -> tuple[bytes, InetAddress]:

@@ -29,6 +29,7 @@ async def check_stream_listener(
     for rule in (
         _connections_wait_until_they_are_accepted,
         _each_connection_has_its_own_stream,
+        _a_connection_that_is_here_can_be_accepted_without_waiting,
         _a_cancelled_accept_loses_no_connection,
         _closing_wakes_who_accepts,
         _a_closed_listener_refuses_to_accept,
@@ -67,6 +68,22 @@ async def _each_connection_has_its_own_stream(
         stream.abort()
 
 
+async def _a_connection_that_is_here_can_be_accepted_without_waiting(
+    backend: AsyncBackend, listener: StreamListener, connect: _Connect
+) -> None:
+    assert listener.backlog > 0
+    assert listener.accept_nowait() is None
+    theirs = await connect(listener)
+    with backend.timeout(PATIENCE):
+        while (ours := listener.accept_nowait()) is None:
+            await backend.coro_yield()
+    await theirs.send(b"x")
+    assert await ours.receive(10) == b"x"
+    assert listener.accept_nowait() is None
+    ours.abort()
+    theirs.abort()
+
+
 async def _a_cancelled_accept_loses_no_connection(
     backend: AsyncBackend, listener: StreamListener, connect: _Connect
 ) -> None:
@@ -98,6 +115,11 @@ async def _a_closed_listener_refuses_to_accept(
     await listener.aclose()
     assert listener.is_closing()
     await must_raise(ClosedListenerError, listener.accept())
+    try:
+        listener.accept_nowait()
+    except ClosedListenerError:
+        return
+    raise AssertionError("accept_nowait() did not raise")
 
 
 async def _closing_again_disturbs_no_other_listener(

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from inspect import isawaitable
+from types import coroutine
+from typing import Any, Final
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 
@@ -32,7 +34,8 @@ async def check_byte_stream(backend: AsyncBackend, make_pair: _MakePair) -> None
         _bytes_arrive_in_order_both_ways,
         _an_empty_send_sends_nothing,
         _receive_respects_its_size,
-        _receive_into_fills_a_buffer_that_is_made_on_demand,
+        _the_primitives_receive_what_is_here,
+        _the_primitives_send_what_there_is_room_for,
         _much_data_waits_for_the_reader,
         _what_cannot_be_sent_without_waiting_can_be_sent_after_it,
         _sending_without_waiting_overtakes_nobody,
@@ -103,33 +106,42 @@ async def _receive_respects_its_size(backend: AsyncBackend, ours: ByteStream, th
     assert b"".join(got) + await _read_exactly(theirs, 6 - sum(map(len, got))) == b"abcdef"
 
 
-async def _receive_into_fills_a_buffer_that_is_made_on_demand(
-    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
-) -> None:
-    buffer = bytearray(4)
-    asked: list[bool] = []
+@coroutine
+def _wait(traps: Iterable[Any]) -> Generator[Any, Any, None]:
+    """Waits for what `ByteStream.until_readable` or `ByteStream.until_writable` has given."""
+    yield from traps
 
-    def get_buffer() -> memoryview:
-        asked.append(True)
-        return memoryview(buffer)
 
-    async with backend.create_task_group() as tasks:
-        sizes: list[int] = []
-
-        async def receive() -> None:
-            sizes.append(await theirs.receive_into(get_buffer))
-
-        tasks.start_soon(receive)
-        await backend.sleep(SHORT)
-        assert not asked, "an idle stream asked for a buffer"
-        await ours.send(b"ab")
-    assert sizes[0] in (1, 2), sizes
-    rest = await _read_exactly(theirs, 2 - sizes[0]) if sizes[0] < 2 else b""
-    assert bytes(buffer[: sizes[0]]) + rest == b"ab"
+async def _the_primitives_receive_what_is_here(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
+    assert theirs.receive_nowait(10) is None
+    await ours.send(b"abc")
+    got: list[bytes] = []
+    while sum(map(len, got)) < 3:
+        await _wait(theirs.until_readable())
+        got.append(theirs.receive_nowait(2) or b"")
+    assert b"".join(got) == b"abc", got
+    assert max(map(len, got)) <= 2, got
+    assert theirs.receive_nowait(10) is None
     async with backend.create_task_group() as tasks:
         tasks.start_soon(ours.aclose)
-        assert await theirs.receive_into(get_buffer) == 0
+        while (end := theirs.receive_nowait(10)) is None:
+            await _wait(theirs.until_readable(backend.current_time() + PATIENCE))
+        assert end == theirs.receive_nowait(10) == b""
         await theirs.aclose()
+
+
+async def _the_primitives_send_what_there_is_room_for(
+    backend: AsyncBackend, ours: ByteStream, theirs: ByteStream
+) -> None:
+    async with backend.create_task_group() as tasks:
+        reading = await tasks.start(_read_exactly, theirs, len(_MORE_THAN_FITS))
+        rest = memoryview(_MORE_THAN_FITS)
+        while rest:
+            sent = ours.send_nowait(rest)
+            if sent < len(rest):
+                await _wait(ours.until_writable())
+            rest = rest[sent:]
+        assert await reading.join() == _MORE_THAN_FITS
 
 
 async def _much_data_waits_for_the_reader(backend: AsyncBackend, ours: ByteStream, theirs: ByteStream) -> None:
@@ -369,8 +381,20 @@ async def _a_closed_stream_refuses_everything(backend: AsyncBackend, ours: ByteS
     await must_raise(ConnectionError, ours.receive(10))
     await must_raise(ConnectionError, ours.receive(10, backend.current_time()))
     await must_raise(ConnectionError, ours.send(b"x"))
+    for primitive in (
+        lambda: ours.receive_nowait(10),
+        lambda: ours.send_nowait(b"x"),
+        lambda: _wait(ours.until_readable()),
+        lambda: _wait(ours.until_writable()),
+    ):
+        await must_raise(ConnectionError, _call(primitive))
     with contextlib.suppress(UnsupportedOperation):  # TLS
         await must_raise(ConnectionError, ours.send_eof())
+
+
+async def _call(primitive: Callable[[], object]) -> object:
+    answer = primitive()
+    return await answer if isawaitable(answer) else answer
 
 
 async def _closing_again_disturbs_no_other_stream(backend: AsyncBackend, make_pair: _MakePair) -> None:

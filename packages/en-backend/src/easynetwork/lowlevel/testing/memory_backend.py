@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import errno
 import socket as _socket
+import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple
 
@@ -13,11 +16,12 @@ import anyio
 from easynetwork.exceptions import UnsupportedOperation
 
 from ..api_async.backend.anyio_backend import AnyIOBackend
+from ..api_async.backend.utils import call_outside_tasks, running_library
 from ..socket import INETSocketAttribute
+from .impairments import Impairments
 from .memory_datagrams import MemoryDatagramEndpoint, MemoryDatagramListener, MemoryDatagramNetwork
 from .memory_sockets import AddressBook, InetAddress, loopback, resolve
 from .memory_streams import MemoryListener, MemoryStream
-from .weather import Weather
 
 if TYPE_CHECKING:
     from ..datagrams import DatagramEndpoint
@@ -39,12 +43,12 @@ class MemoryBackend(AnyIOBackend):
     The runner options of `bootstrap` are those of `anyio.run`. With `trio.testing.MockClock` all time-outs are a matter of microseconds.
 
     Args:
-        weather: what happens to datagrams on their way; the default is nothing. Streams are reliable in any weather.
+        impairments: what happens to datagrams on their way; the default is nothing. Streams are never impaired.
     """
 
-    def __init__(self, *, weather: Weather | None = None) -> None:
+    def __init__(self, *, impairments: Impairments | None = None) -> None:
         self._listeners: AddressBook[MemoryListener] = AddressBook()
-        self._datagrams = MemoryDatagramNetwork(self, weather=weather or Weather())
+        self._datagrams = MemoryDatagramNetwork(self, impairments=impairments or Impairments())
 
     def bootstrap(
         self,
@@ -53,6 +57,14 @@ class MemoryBackend(AnyIOBackend):
         runner_options: Mapping[str, Any] | None = None,
     ) -> T:
         return anyio.run(coro_func, *args, **(runner_options or {}))
+
+    def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
+        if running_library() == "asyncio":
+            loop = asyncio.get_running_loop()
+            return lambda func: loop.call_soon_threadsafe(call_outside_tasks, func)
+        trio: Any = sys.modules["trio"]  # where it runs, it was imported; where it does not, it is not needed
+        token = trio.lowlevel.current_trio_token()
+        return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
 
     # streams
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datagram sockets in the same process, and the weather on the way between them.
+"""Datagram sockets in the same process, and what impairs the way between them.
 
 They keep as little as real ones: a full queue sheds what comes last.
 """
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..datagrams import DatagramEndpoint, DatagramListener
 from ..socket import INETSocketAttribute, IPv4SocketAddress
-from ._forecast import ON_TIME, Passage, forecast
+from ._impair import ON_TIME, Transit, impair
 from ._mailbox import Mailbox
+from .impairments import Impairments
 from .memory_sockets import AddressBook, InetAddress, MemorySocket, inet_address, is_wildcard, loopback
-from .weather import Weather
 
 if TYPE_CHECKING:
     from ..api_async.backend.abc import AsyncBackend
@@ -33,7 +33,7 @@ _LARGEST: Final = 65507
 _HERE: Final = IPv4SocketAddress("127.0.0.1", 1)
 _THERE: Final = IPv4SocketAddress("127.0.0.1", 2)
 _ANY_PORT: Final = IPv4SocketAddress("127.0.0.1", 0)
-_CLEAR: Final = Weather()
+_NONE: Final = Impairments()
 
 
 class _MemoryDatagramSocket:
@@ -45,7 +45,7 @@ class _MemoryDatagramSocket:
         self._peer = peer
         self._socket = MemorySocket(_socket.SOCK_DGRAM, address, peer)
         self._mailbox = Mailbox(network.backend(), network.capacity)
-        self._forecast = forecast(network.weather, address)
+        self._transits = impair(network.impairments, address)
 
     def backend(self) -> AsyncBackend:
         return self._network.backend()
@@ -63,7 +63,7 @@ class _MemoryDatagramSocket:
 
     @property
     def dropped(self) -> int:
-        """How many datagrams were shed because nobody received those before. What the weather took away does not count."""
+        """How many datagrams were shed because nobody received those before. What was lost on the way does not count."""
         return self._mailbox.dropped
 
     @property
@@ -77,18 +77,18 @@ class _MemoryDatagramSocket:
             attributes[INETSocketAttribute.peername] = lambda: self._peer
         return attributes
 
-    def post(self, data: bytes, sender: InetAddress, passage: Passage) -> None:
+    def post(self, data: bytes, sender: InetAddress, transit: Transit) -> None:
         """Puts a datagram where `receive` finds it. A connected socket takes those of its peer only."""
         if self._peer is None or sender == self._peer:
-            self._mailbox.put((data, sender), passage)
+            self._mailbox.put((data, sender), transit)
 
     def _send(self, data: bytes | bytearray | memoryview, destination: InetAddress) -> None:
         self._mailbox.check_open()
         if len(data) > _LARGEST:
             raise OSError(errno.EMSGSIZE, f"a datagram has at most {_LARGEST} bytes")
         source = loopback(destination, self._address.port) if is_wildcard(self._address) else self._address
-        for passage in next(self._forecast):
-            self._network.deliver(bytes(data), source, destination, passage)
+        for transit in next(self._transits):
+            self._network.deliver(bytes(data), source, destination, transit)
 
 
 class MemoryDatagramEndpoint(_MemoryDatagramSocket, DatagramEndpoint):
@@ -129,14 +129,14 @@ class MemoryDatagramNetwork:
 
     Args:
         capacity: datagrams that wait in one socket, or are on their way to it; the newest are shed beyond it.
-        weather: what happens to datagrams on their way.
+        impairments: what happens to datagrams on their way.
     """
 
-    def __init__(self, backend: AsyncBackend, *, capacity: int = _CAPACITY, weather: Weather = _CLEAR) -> None:
+    def __init__(self, backend: AsyncBackend, *, capacity: int = _CAPACITY, impairments: Impairments = _NONE) -> None:
         self._backend = backend
         self._bound: AddressBook[_MemoryDatagramSocket] = AddressBook()
         self.capacity = capacity
-        self.weather = weather
+        self.impairments = impairments
 
     def backend(self) -> AsyncBackend:
         return self._backend
@@ -161,7 +161,7 @@ class MemoryDatagramNetwork:
         self._bound.enter(endpoint.address, endpoint)
         return endpoint
 
-    def deliver(self, data: bytes, source: InetAddress, destination: InetAddress, passage: Passage = ON_TIME) -> None:
+    def deliver(self, data: bytes, source: InetAddress, destination: InetAddress, transit: Transit = ON_TIME) -> None:
         """Takes a copy of a datagram to its destination.
 
         Raises:
@@ -170,17 +170,17 @@ class MemoryDatagramNetwork:
         receiver = self._bound.find(destination)
         if receiver is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody is at {destination}")
-        receiver.post(data, source, passage)
+        receiver.post(data, source, transit)
 
 
 def memory_datagram_pair(
-    backend: AsyncBackend, *, capacity: int = _CAPACITY, weather: Weather = _CLEAR
+    backend: AsyncBackend, *, capacity: int = _CAPACITY, impairments: Impairments = _NONE
 ) -> tuple[MemoryDatagramEndpoint, MemoryDatagramEndpoint]:
     """Two endpoints that are connected to each other, in a network of their own.
 
     Args:
         capacity: datagrams that wait in each of them, or are on their way to it; the newest are shed beyond it.
-        weather: what happens to datagrams on their way.
+        impairments: what happens to datagrams on their way.
     """
-    network = MemoryDatagramNetwork(backend, capacity=capacity, weather=weather)
+    network = MemoryDatagramNetwork(backend, capacity=capacity, impairments=impairments)
     return network.open_endpoint(_THERE, _HERE), network.open_endpoint(_HERE, _THERE)

@@ -8,13 +8,13 @@ import itertools
 import math
 import socket as _socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from easynetwork.exceptions import BusyResourceError
 
 from ..socket import INETSocketAttribute, IPv4SocketAddress
-from ..streams import ByteStream, ClosedListenerError, GetBuffer, SendStalledError, StreamListener
+from ..streams import ByteStream, ClosedListenerError, SendStalledError, StreamListener
 from ._signal import Signal
 from .memory_sockets import InetAddress, MemorySocket, loopback
 
@@ -85,7 +85,6 @@ class MemoryStream(ByteStream):
         self._closing = False
         self._receiving = False
         self._interruption: Exception | None = None
-        self._sending = False
 
     def backend(self) -> AsyncBackend:
         return self._backend
@@ -107,16 +106,11 @@ class MemoryStream(ByteStream):
             raise OSError(errno.ENOTCONN, "the connection is gone")
         return self._peername
 
-    async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
-        await self._wait_for_data(deadline)
-        return self._incoming.take(max_bytes)
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        return self._incoming.take(max_bytes) if self._can_receive() else None
 
-    async def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> int:
-        await self._wait_for_data(deadline)
-        buffer = get_buffer()
-        data = self._incoming.take(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        return self._wait_for_data(deadline).__await__()
 
     async def _wait_for_data(self, deadline: float | None) -> None:
         if self._receiving:
@@ -140,25 +134,12 @@ class MemoryStream(ByteStream):
         return bool(self._incoming.data) or self._incoming.ended
 
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
-        return 0 if self._sending or not self._can_send() else self._outgoing.put(memoryview(data))
+        return 0 if self._has_sender or not self._can_send() else self._outgoing.put(memoryview(data))
 
-    async def send(self, data: bytes | bytearray | memoryview) -> None:
-        if self._sending:
-            raise BusyResourceError("another task is sending to this stream")
-        self._sending = True
-        left = whole = memoryview(data)
-        try:
-            while left:
-                await self._wait_for_room()
-                left = left[self._outgoing.put(left) :]
-        except BaseException:
-            if len(left) < len(whole):
-                self.abort()
-            raise
-        finally:
-            self._sending = False
+    def until_writable(self) -> Iterable[Any]:
+        return self._wait_until_writable().__await__()
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_until_writable(self) -> None:
         limit = None if math.isinf(self.send_timeout) else self._backend.current_time() + self.send_timeout
         try:
             await self._outgoing.changed.wait_until(self._can_send, limit)
@@ -224,7 +205,7 @@ class MemoryListener(StreamListener):
     def __init__(self, backend: AsyncBackend, address: InetAddress = _HERE, *, backlog: int = _BACKLOG) -> None:
         self._backend = backend
         self._address = address
-        self._backlog = backlog
+        self.backlog = backlog
         self._socket = MemorySocket(_socket.SOCK_STREAM, address)
         self._arrived = Signal(backend)
         self._waiting: deque[MemoryStream | OSError] = deque()
@@ -255,7 +236,7 @@ class MemoryListener(StreamListener):
         Raises:
             ConnectionRefusedError: the listener is closed, or too many connections wait.
         """
-        if self._closing or len(self._waiting) >= self._backlog:
+        if self._closing or len(self._waiting) >= self.backlog:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"{self._address} takes no connections")
         source = source or loopback(self._address, next(self._peer_ports))
         ours, theirs = memory_stream_pair(self._backend, addresses=(destination or self._address, source))
@@ -270,12 +251,19 @@ class MemoryListener(StreamListener):
         self._waiting.append(arrival)
         self._arrived.fire()
 
-    async def accept(self) -> ByteStream:
-        await self._arrived.wait_until(self._can_accept)
+    def accept_nowait(self) -> ByteStream | None:
+        if not self._can_accept():
+            return None
         arrival = self._waiting.popleft()
         if isinstance(arrival, OSError):
             raise arrival
         return arrival
+
+    async def accept(self) -> ByteStream:
+        await self._arrived.wait_until(self._can_accept)
+        stream = self.accept_nowait()
+        assert stream is not None
+        return stream
 
     def _can_accept(self) -> bool:
         if self._closing:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import ssl as _ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
 from easynetwork.exceptions import TruncatedStreamError
 
 from ..socket import TLSAttribute
 
 __all__ = ("CIPHERTEXT_SIZE", "PLAINTEXT_SIZE", "TLSEngine")
-
-_T = TypeVar("_T")
 
 CIPHERTEXT_SIZE: Final = 32768
 """How much is read from the transport at once: room for a full record (16 KiB and its overhead, RFC 8446 section 5.2) and the next one's head."""
@@ -90,21 +88,10 @@ class TLSEngine:
             TruncatedStreamError: the connection ended without the closing alert, and the standard is insisted on.
             ConnectionAbortedError: the peer broke the protocol.
         """
-        return self._read(self._object.read, max_bytes, b"")
-
-    def read_into(self, buffer: memoryview) -> int | None:
-        """Like `read`, into ``buffer``; returns the number of bytes, 0 at the end."""
-        return self._read(self._object_read_into, buffer, 0)
-
-    def _object_read_into(self, buffer: memoryview) -> int:
-        size: Any = self._object.read(len(buffer), buffer)  # typeshed gives one return type for both of its forms
-        return cast(int, size)
-
-    def _read(self, read: Callable[[Any], _T], argument: Any, end: _T) -> _T | None:
         if self._ended:
-            return end
+            return b""
         try:
-            data = read(argument)
+            data = self._object.read(max_bytes)
         except _ssl.SSLWantReadError:
             return None
         except _ssl.SSLError as exc:
@@ -115,7 +102,7 @@ class TLSEngine:
                 ) from exc
             if self._standard_compatible:
                 raise TruncatedStreamError("the TLS connection ended without a closing alert (close_notify)") from None
-            return end
+            return b""
         if not data:
             self._ended = True
         return data

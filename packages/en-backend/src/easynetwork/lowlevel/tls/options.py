@@ -6,12 +6,10 @@ from __future__ import annotations
 import math
 import ssl as _ssl
 from dataclasses import dataclass
-from typing import Final
+
+from ..defaults import HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT
 
 __all__ = ("TLSOptions",)
-
-_HANDSHAKE_TIMEOUT: Final = 60.0
-_SHUTDOWN_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +19,10 @@ class TLSOptions:
     context: _ssl.SSLContext
     """Certificates, versions and verification."""
 
-    handshake_timeout: float = _HANDSHAKE_TIMEOUT
+    handshake_timeout: float = HANDSHAKE_TIMEOUT
     """Seconds that the whole handshake may take."""
 
-    shutdown_timeout: float = _SHUTDOWN_TIMEOUT
+    shutdown_timeout: float = SHUTDOWN_TIMEOUT
     """Seconds that the peer may take to answer the closing alert."""
 
     standard_compatible: bool = True

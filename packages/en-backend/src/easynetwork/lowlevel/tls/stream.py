@@ -4,22 +4,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+import errno
+from collections.abc import Callable, Generator, Iterable, Mapping
+from types import coroutine
+from typing import TYPE_CHECKING, Any
 
 from easynetwork.exceptions import BusyResourceError, UnsupportedOperation
 
-from ..fair_lock import FairLock
-from ..streams import ByteStream, GetBuffer
+from ..streams import ByteStream
 from .engine import CIPHERTEXT_SIZE, PLAINTEXT_SIZE, TLSEngine
 from .options import TLSOptions
 
 if TYPE_CHECKING:
-    from ..api_async.backend.abc import AsyncBackend
+    from ..api_async.backend._runtime import Runtime
 
 __all__ = ("TLSStream",)
-
-_T = TypeVar("_T")
 
 
 class TLSStream(ByteStream):
@@ -29,9 +28,9 @@ class TLSStream(ByteStream):
         self._stream = stream
         self._engine = engine
         self._options = options
-        self._flush_lock = FairLock(stream.backend())
-        self._receiving = False
-        self._sending = False
+        self._has_reader = False  # a task that waits until it can receive more
+        self._output = b""  # records for which there was no room
+        self._begun = 0  # bytes of plaintext in them that no send_nowait() has counted yet
         self._closing = False
 
     @classmethod
@@ -83,7 +82,7 @@ class TLSStream(ByteStream):
             self._engine.feed(await self._stream.receive(CIPHERTEXT_SIZE))
         await self._flush()
 
-    def backend(self) -> AsyncBackend:
+    def backend(self) -> Runtime:
         return self._stream.backend()
 
     def is_closing(self) -> bool:
@@ -101,61 +100,86 @@ class TLSStream(ByteStream):
     def send_timeout(self, seconds: float) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]  # the limit is that of the stream below
         self._stream.send_timeout = seconds
 
-    def receive(self, max_bytes: int, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        return self._receive(self._engine.read, max_bytes, deadline)
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        self._check_open()
+        data = self._read(max_bytes)
+        if data is None and (ciphertext := self._stream.receive_nowait(CIPHERTEXT_SIZE)) is not None:
+            self._engine.feed(ciphertext)
+            data = self._read(max_bytes)
+        return data
 
-    def receive_into(self, get_buffer: GetBuffer, deadline: float | None = None) -> Coroutine[Any, Any, int]:
-        return self._receive(lambda get: self._engine.read_into(get()), get_buffer, deadline)
+    def _read(self, max_bytes: int) -> bytes | None:
+        if self._engine.wants_input:
+            return None
+        data = self._engine.read(max_bytes)
+        if self._engine.has_output:  # an answer of the protocol itself, as to a key update
+            self._flush_nowait()  # what the kernel has no room for leaves with the next that is sent
+        return data
 
-    async def _receive(self, read: Callable[[Any], _T | None], argument: Any, deadline: float | None) -> _T:
-        if self._receiving:
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        self._check_open()
+        return self._until_readable(deadline) if self._engine.wants_input else ()
+
+    def _until_readable(self, deadline: float | None) -> Generator[Any, Any, None]:
+        if self._has_reader:
             raise BusyResourceError("another task is receiving from this stream")
-        self._receiving = True
+        self._has_reader = True
         try:
-            while True:
-                if self.is_closing():
-                    raise ConnectionAbortedError("the stream was closed on this side")
-                if not self._engine.wants_input:
-                    data = read(argument)
-                    if self._engine.has_output:  # an answer of the protocol itself, as to a key update
-                        await self._flush()
-                    if data is not None:
-                        return data
-                self._engine.feed(await self._stream.receive(CIPHERTEXT_SIZE, deadline))
+            yield from self._stream.until_readable(deadline)
         finally:
-            self._receiving = False
+            self._has_reader = False
 
     def interrupt_receive(self, error: Exception) -> None:
-        if self._receiving:  # else the one who waits does so for the end of a handshake or of the session
+        if self._has_reader:  # else the one who waits does so for the end of a handshake or of the session
             self._stream.interrupt_receive(error)
 
-    async def send(self, data: bytes | bytearray | memoryview) -> None:
-        if self._sending:
-            raise BusyResourceError("another task is sending to this stream")
-        if self.is_closing():
-            raise ConnectionAbortedError("the stream was closed on this side")
-        self._sending = True
-        try:
-            plaintext = memoryview(data)
-            for start in range(0, len(plaintext), PLAINTEXT_SIZE):
-                self._engine.write(plaintext[start : start + PLAINTEXT_SIZE])
-                await self._flush()
-        except BaseException:
-            self.abort()  # a record that was encrypted and did not leave cannot be left out
-            raise
-        finally:
-            self._sending = False
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        self._check_open()
+        if self._has_sender or not self._flush_nowait():
+            return 0
+        sent, self._begun = self._begun, 0
+        plaintext = memoryview(data)
+        while sent < len(plaintext):
+            piece = plaintext[sent : sent + PLAINTEXT_SIZE]
+            self._engine.write(piece)
+            if not self._flush_nowait():
+                self._begun = len(piece)
+                break
+            sent += len(piece)
+        return sent
 
-    async def _flush(self) -> None:
-        """Sends what the engine has made. Records must leave in their order, so one task at a time does this."""
-        async with self._flush_lock:
-            if not self._engine.has_output:
-                return
+    @property
+    def has_begun_record(self) -> bool:
+        return self._begun > 0
+
+    def until_writable(self) -> Iterable[Any]:
+        self._check_open()
+        return self._stream.until_writable()
+
+    def _flush_nowait(self) -> bool:
+        """Sends what the engine has made, as far as there is room; tells whether that was all. Records leave in the order in which they were made."""
+        output = self._output + self._engine.output() if self._output else self._engine.output()
+        if output:
             try:
-                await self._stream.send(self._engine.output())
+                sent = self._stream.send_nowait(output)
             except BaseException:
                 self.abort()
                 raise
+            self._output = output[sent:]
+        return not self._output
+
+    @coroutine
+    def _flush(self) -> Generator[Any, Any, None]:
+        try:
+            while not self._flush_nowait():
+                yield from self._stream.until_writable()
+        except BaseException:
+            self.abort()  # a record that was encrypted and did not leave cannot be left out
+            raise
+
+    def _check_open(self) -> None:
+        if self.is_closing():
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the stream was closed on this side")
 
     async def send_eof(self) -> None:
         raise UnsupportedOperation("TLS cannot end one direction alone; close the stream instead")
@@ -167,7 +191,7 @@ class TLSStream(ByteStream):
         self._closing = True
         try:
             with self.backend().move_on_after(self._options.shutdown_timeout) as scope, contextlib.suppress(OSError):
-                await self._say_goodbye()
+                await self._send_close_notify()
             with self.backend().move_on_after(0 if scope.cancelled_caught() else self._options.shutdown_timeout):
                 await self._stream.aclose()
         except BaseException:
@@ -175,8 +199,8 @@ class TLSStream(ByteStream):
                 await self._stream.aclose()
             raise
 
-    async def _say_goodbye(self) -> None:
-        if self._options.standard_compatible and not self._receiving:
+    async def _send_close_notify(self) -> None:
+        if self._options.standard_compatible and not self._has_reader:
             await self._until_done(self._engine.close)
         else:  # a task that receives would get the answer; closing the stream below is what wakes it
             self._engine.close()

@@ -7,7 +7,7 @@ import enum
 from abc import ABC, abstractmethod
 from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
-__all__ = ("NEED_DATA", "SMALL_BUFFER", "BufferReceiver", "NeedData", "StreamReceiver", "check_written")
+__all__ = ("NEED_DATA", "SMALL_BUFFER", "NeedData", "StreamReceiver")
 
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -35,7 +35,7 @@ class StreamReceiver(ABC, Generic[_T_co]):
     """
 
     drained: bool = False
-    """Nothing is held or being thrown away: there is no packet before more is fed. A receiver that does not know says False."""
+    """There is no packet before more is fed. A receiver that does not know says False."""
 
     ended: bool = False
     """The beginning of the next frame will never be found: `next_packet` says `NEED_DATA` for ever."""
@@ -54,6 +54,12 @@ class StreamReceiver(ABC, Generic[_T_co]):
     def feed(self, data: bytes) -> None:
         """Add bytes at the end. Cheapest when `next_packet` has said `NEED_DATA`. Bytes after the end are ignored."""
 
+    def receive(self, data: bytes) -> _T_co | NeedData:
+        """Add bytes, which may be none, and return the next packet or `NEED_DATA`: `feed` and `next_packet` in one call."""
+        if data:
+            self.feed(data)
+        return self.next_packet()
+
     @property
     @abstractmethod
     def has_partial_frame(self) -> bool:
@@ -63,30 +69,3 @@ class StreamReceiver(ABC, Generic[_T_co]):
     @abstractmethod
     def unread(self) -> int:
         """How many bytes were fed behind the frame that `next_packet` has just ended; padding between frames does not count."""
-
-
-class BufferReceiver(StreamReceiver[_T_co]):
-    """A receiver that a transport can write into."""
-
-    @abstractmethod
-    def get_buffer(self) -> memoryview:
-        """Return a writable view of at least one byte, good until the next call of the receiver.
-
-        Memory is made here, on demand: ask when there is something to read. Call it after `next_packet` said `NEED_DATA`.
-
-        Raises:
-            RuntimeError: The protocol cannot make a buffer, or there are bytes that `next_packet` has not looked at.
-        """
-
-    @abstractmethod
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take note that `nbytes` bytes have been written at the beginning of the last view.
-
-        Raises:
-            ValueError: There is no room for so many bytes.
-        """
-
-
-def check_written(nbytes: int, room: int) -> None:
-    if not 0 <= nbytes <= room:
-        raise ValueError(f"nbytes: expected a number between 0 and {room}, got {nbytes!r}")

@@ -7,7 +7,6 @@ bytes are moved only when new ones come and an unfinished frame is held.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any, TypeVar
 
 from easynetwork.converter import AbstractPacketConverterComposite
@@ -20,26 +19,30 @@ from easynetwork.exceptions import (
 from easynetwork.serializers.framing import FramedPacketSerializer, frame_error
 
 from .._base import inherits
-from ._abc import NEED_DATA, SMALL_BUFFER, BufferReceiver, NeedData, StreamReceiver, check_written
+from ._abc import NEED_DATA, NeedData, StreamReceiver
 from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
 
-__all__ = ("FramedBuffer", "FramedChunks")
+__all__ = ("FramedReceiver",)
 
 _T_co = TypeVar("_T_co", covariant=True)
 
 
-class _FramedReceiver(StreamReceiver[_T_co]):
-    """Holds the bytes between `_start` and `_stop` of `_buffer`."""
+class FramedReceiver(StreamReceiver[_T_co]):
+    """Holds the bytes between `_start` and `_stop` of `_buffer`.
 
-    _crash_message: str
+    That is the transport's own chunk, until an unfinished frame has to be put together.
 
-    _worth_keeping = -1
-    """A buffer with no more bytes than this stays when it is empty; letting it go costs a call for each packet."""
+    Args:
+        serializer: finds and reads the frames.
+        converter: makes packets of what is in them.
+        crash_message: what to say when one of the two raises what it may not.
+    """
 
     def __init__(
         self,
         serializer: FramedPacketSerializer[Any, Any],
         converter: AbstractPacketConverterComposite[Any, _T_co, Any, Any] | None,
+        crash_message: str,
     ) -> None:
         self._framer = serializer.create_framer()
         self._find_end = self._framer.find_end
@@ -48,32 +51,59 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         if inherits(serializer, FramedPacketSerializer, "deserialize_frame"):
             self._deserialize = serializer.deserialize  # the same, one call less for each packet
         self._converter = converter
+        self._crash_message = crash_message
         self._buffer: bytes | bytearray = b""
         self._start = self._stop = 0
+        self.drained = True
         self._separator_to_find: bytes | None = None
 
+    def feed(self, data: bytes) -> None:
+        if self.ended:
+            return
+        self.drained = False
+        if self._start >= self._stop:
+            self._buffer, self._start, self._stop = data, 0, len(data)
+            return
+        self._shrink()
+        if not isinstance(self._buffer, bytearray):
+            self._buffer = bytearray(self._buffer)
+        self._buffer += data
+        self._stop = len(self._buffer)
+
     def next_packet(self) -> _T_co | NeedData:
-        if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
-            return NEED_DATA
-        buffer, start, stop = self._buffer, self._start, self._stop
+        return self.receive(b"")
+
+    def receive(self, data: bytes) -> _T_co | NeedData:
+        buffer: bytes | bytearray
+        if self.drained:
+            # Mostly the data is one whole frame, and is not even held.
+            buffer, start, stop = data, 0, len(data)
+        else:
+            if data:
+                self.feed(data)
+            if self._separator_to_find is not None and not self._finish_overlong_frame(self._separator_to_find):
+                return NEED_DATA
+            buffer, start, stop = self._buffer, self._start, self._stop
         if start >= stop:
             self._shrink()
             return NEED_DATA
         try:
             end = self._find_end(buffer, start, stop)
         except IncrementalDeserializeError as exc:
+            self._hold(buffer, start, stop)
             raise self._bad_framing(exc) from exc
         except Exception as exc:
             raise self._crashed() from exc
         if end < 0:
+            self._hold(buffer, start, stop)
             return self._need_data()
         frame = buffer[start:end]
-        self._start = start = end + self._trailer
-        if start >= stop:
-            if stop > self._worth_keeping:
-                self._shrink()
-            else:
-                self.drained = True
+        start = end + self._trailer
+        if start < stop:
+            self._hold(buffer, start, stop)
+        elif not self.drained:
+            self._start = self._stop
+            self._shrink()
         try:
             packet: Any = self._deserialize(frame if type(frame) is bytes else bytes(frame))
         except DeserializeError as exc:
@@ -85,6 +115,10 @@ class _FramedReceiver(StreamReceiver[_T_co]):
             packet = self._convert(self._converter, packet)
         return packet  # type: ignore[no-any-return]  # the serializer's packets are the protocol's where nothing converts them
 
+    def _hold(self, buffer: bytes | bytearray, start: int, stop: int) -> None:
+        self._buffer, self._start, self._stop = buffer, start, stop
+        self.drained = False
+
     @property
     def has_partial_frame(self) -> bool:
         return self._start < self._stop or self._separator_to_find is not None
@@ -93,9 +127,15 @@ class _FramedReceiver(StreamReceiver[_T_co]):
     def unread(self) -> int:
         return self._stop - self._framer.skip_padding(self._buffer, self._start, self._stop)
 
-    @abstractmethod
     def _shrink(self) -> None:
         """Move what is held to the beginning of the buffer, and let go of memory that it does not need."""
+        if self._start >= self._stop:
+            self.drained = self._separator_to_find is None and not self.ended
+            self._buffer = b""
+            self._start = self._stop = 0
+        elif self._start > 0:
+            self._buffer = self._buffer[self._start : self._stop]
+            self._start, self._stop = 0, len(self._buffer)
 
     def _need_data(self) -> NeedData:
         self._start = self._framer.skip_padding(self._buffer, self._start, self._stop)
@@ -135,84 +175,3 @@ class _FramedReceiver(StreamReceiver[_T_co]):
         self._separator_to_find = None
         self._start = self._stop
         self._shrink()
-
-
-class FramedChunks(_FramedReceiver[_T_co]):
-    """Keeps the transport's own chunk as its buffer until an unfinished frame has to be put together."""
-
-    _crash_message = "protocol.build_packet_from_chunks() crashed"
-    _worth_keeping = SMALL_BUFFER
-
-    def feed(self, data: bytes) -> None:
-        if self.ended:
-            return
-        self.drained = False
-        if self._start >= self._stop:
-            self._buffer, self._start, self._stop = data, 0, len(data)
-            return
-        self._shrink()
-        if not isinstance(self._buffer, bytearray):
-            self._buffer = bytearray(self._buffer)
-        self._buffer += data
-        self._stop = len(self._buffer)
-
-    def _shrink(self) -> None:
-        if self._start >= self._stop:
-            self.drained = self._separator_to_find is None and not self.ended
-            self._buffer = b""
-            self._start = self._stop = 0
-        elif self._start > 0:
-            self._buffer = self._buffer[self._start : self._stop]
-            self._start, self._stop = 0, len(self._buffer)
-
-
-class FramedBuffer(_FramedReceiver[_T_co], BufferReceiver[_T_co]):
-    """Lets the transport write behind what is held. The buffer never changes its size: views of it may be around."""
-
-    _crash_message = "protocol.build_packet_from_buffer() crashed"
-
-    def __init__(
-        self,
-        serializer: FramedPacketSerializer[Any, Any],
-        converter: AbstractPacketConverterComposite[Any, _T_co, Any, Any] | None,
-        sizehint: int,
-    ) -> None:
-        super().__init__(serializer, converter)
-        self._sizehint = sizehint
-        self._storage = self._buffer = bytearray()  # the same, and known to be writable
-
-    def get_buffer(self) -> memoryview:
-        if self._stop == len(self._storage):
-            # Twice as much each time, but never more than the frame can need.
-            held = self._stop - self._start
-            self._replace(max(self._sizehint, held + 1, min(2 * held, self._framer.max_size)))
-        return memoryview(self._storage)[self._stop :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        check_written(nbytes, len(self._storage) - self._stop)
-        if not self.ended:
-            self._stop += nbytes
-
-    def feed(self, data: bytes) -> None:
-        if self.ended:
-            return
-        if len(data) > len(self._storage) - self._stop:
-            self._replace(self._stop - self._start + max(self._sizehint, len(data)))
-        # Through views, because a bytearray would copy what is assigned to its slice once more.
-        memoryview(self._storage)[self._stop : self._stop + len(data)] = data
-        self._stop += len(data)
-
-    def _shrink(self) -> None:
-        held = self._stop - self._start
-        if len(self._storage) > SMALL_BUFFER and held < len(self._storage) // 4:
-            self._replace(held)
-        elif self._start > 0:
-            view = memoryview(self._storage)
-            view[:held] = view[self._start : self._stop]
-            self._start, self._stop = 0, held
-
-    def _replace(self, size: int) -> None:
-        held = memoryview(self._storage)[self._start : self._stop]
-        self._storage = self._buffer = bytearray(size)
-        memoryview(self._storage)[: len(held)] = held
-        self._start, self._stop = 0, len(held)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from easynetwork.exceptions import StreamProtocolParseError
+from easynetwork.exceptions import DeserializeError, StreamProtocolParseError
 
-from .._stream import BufferedStreamProtocol, StreamProtocol
-from ._abc import NEED_DATA, SMALL_BUFFER, BufferReceiver, NeedData, StreamReceiver, check_written
+from .._base import inherits
+from .._stream import BufferedStreamProtocol, StreamProtocol, parse_error
+from ._abc import NEED_DATA, SMALL_BUFFER, NeedData, StreamReceiver
 from ._recovery import find_end_of_overlong_frame, is_boundary_lost, separator_to_find, take_remaining_data
 
 __all__ = ("GeneratedBuffer", "GeneratedChunks")
@@ -22,10 +23,12 @@ _T_co = TypeVar("_T_co", covariant=True)
 class _GeneratedReceiver(StreamReceiver[_T_co]):
     """Sends what is in `_pending` to a generator of the protocol."""
 
-    _crash_message: str
+    crash_message: str
+    """What to say when the protocol raises what it may not."""
 
     def __init__(self) -> None:
         self._pending: deque[bytes] = deque()
+        self.drained = True
         self._generator: Generator[Any, Any, tuple[_T_co, Any]] | None = None
         self._yielded: Any = None
         self._in_frame = False
@@ -35,6 +38,7 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
     def next_packet(self) -> _T_co | NeedData:
         while self._pending:
             chunk = self._pending.popleft()
+            self.drained = not self._pending
             if self._separator_to_find is not None:
                 chunk = self._finish_overlong_frame(self._separator_to_find, chunk)
             if chunk and (packet := self._parse(chunk)) is not NEED_DATA:
@@ -44,6 +48,12 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
     def feed(self, data: bytes) -> None:
         if data and not self.ended:
             self._pending.append(data)
+            self.drained = False
+
+    def receive(self, data: bytes) -> _T_co | NeedData:
+        if self.drained and data and self._separator_to_find is None and not self.ended:
+            return self._parse(data)  # the usual case: nothing waits before it
+        return super().receive(data)
 
     @property
     def has_partial_frame(self) -> bool:
@@ -72,20 +82,25 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
         return self._generator
 
     def _send(self, value: Any) -> _T_co | NeedData:
-        generator = self._started_generator()
+        generator = self._generator or self._started_generator()
         try:
-            try:
-                self._yielded = generator.send(value)
-            except StopIteration as stop:
-                self._leave_frame()
-                packet: _T_co
-                packet, remaining = stop.value
-                self._put_back(bytes(remaining))
-                return packet
-        except StreamProtocolParseError as exc:
+            self._yielded = generator.send(value)
+        except StopIteration as stop:
+            packet: _T_co
+            packet, remaining = stop.value
             self._leave_frame()
-            self._go_on_after(exc)
-            raise
+            if remaining:
+                self._put_back(bytes(remaining))
+            return packet
+        except (StreamProtocolParseError, DeserializeError) as exc:
+            error = exc if isinstance(exc, StreamProtocolParseError) else parse_error(exc)
+            if isinstance(error, RuntimeError):
+                raise self._crashed() from error
+            self._leave_frame()
+            self._go_on_after(error)
+            if error is exc:
+                raise
+            raise error from exc
         except Exception as exc:
             raise self._crashed() from exc
         self._in_frame = True
@@ -98,6 +113,7 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
     def _put_back(self, data: bytes) -> None:
         if data:
             self._pending.appendleft(data)
+            self.drained = False
 
     def _go_on_after(self, error: StreamProtocolParseError) -> None:
         remaining = take_remaining_data(error)
@@ -119,39 +135,39 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
 
     def _crashed(self) -> RuntimeError:
         self._end()
-        return RuntimeError(self._crash_message)
+        return RuntimeError(self.crash_message)
 
     def _end(self) -> None:
         self.ended = True
         self._leave_frame()
         self._pending.clear()
+        self.drained = False
         self._separator_to_find = None
         self._tail = b""
 
 
 class GeneratedChunks(_GeneratedReceiver[_T_co]):
-    """Drives `StreamProtocol.build_packet_from_chunks`."""
+    """Drives `StreamProtocol.build_packet_from_chunks`, or the serializer's own generator where that does the same."""
 
-    _crash_message = "protocol.build_packet_from_chunks() crashed"
+    crash_message = "protocol.build_packet_from_chunks() crashed"
 
     def __init__(self, protocol: StreamProtocol[Any, _T_co]) -> None:
         super().__init__()
-        self._protocol = protocol
+        self._create: Callable[[], Generator[None, bytes, tuple[_T_co, bytes]]] = protocol.build_packet_from_chunks
+        if inherits(protocol, StreamProtocol, "build_packet_from_chunks") and protocol.converter is None:
+            self._create = protocol.serializer.incremental_deserialize
 
     def _create_generator(self) -> Generator[None, bytes, tuple[_T_co, bytes]]:
-        return self._protocol.build_packet_from_chunks()
+        return self._create()
 
     def _parse(self, chunk: bytes) -> _T_co | NeedData:
         return self._send(chunk)
 
 
-class GeneratedBuffer(_GeneratedReceiver[_T_co], BufferReceiver[_T_co]):
-    """Drives `BufferedStreamProtocol.build_packet_from_buffer`.
+class GeneratedBuffer(_GeneratedReceiver[_T_co]):
+    """Drives `BufferedStreamProtocol.build_packet_from_buffer`: bytes are copied to where the generator wants them."""
 
-    The transport writes where the generator wants it. All other bytes (fed, or left behind a packet) are copied there.
-    """
-
-    _crash_message = "protocol.build_packet_from_buffer() crashed"
+    crash_message = "protocol.build_packet_from_buffer() crashed"
 
     def __init__(self, protocol: BufferedStreamProtocol[Any, _T_co], sizehint: int) -> None:
         super().__init__()
@@ -159,39 +175,12 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], BufferReceiver[_T_co]):
         self._sizehint = sizehint
         self._buffer: Any = None
         self._view: memoryview | None = None  # of the buffer, byte by byte
-        self._written = 0
 
     def next_packet(self) -> _T_co | NeedData:
-        packet: _T_co | NeedData = NEED_DATA
-        if self._written > 0:
-            written, self._written = self._written, 0
-            packet = self._send(written)
-        if packet is NEED_DATA:
-            packet = super().next_packet()
+        packet = super().next_packet()
         if packet is NEED_DATA:
             self._release()
         return packet
-
-    @property
-    def unread(self) -> int:
-        return self._written + super().unread
-
-    def get_buffer(self) -> memoryview:
-        if self._written or self._pending:
-            raise RuntimeError("There are bytes to parse: call next_packet() until it returns NEED_DATA")
-        if self.ended:
-            return memoryview(bytearray(self._sizehint))
-        return self._room()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self.ended:
-            return
-        room = self._room()
-        check_written(nbytes, len(room))
-        if self._separator_to_find is not None:
-            self._pending.append(bytes(room[:nbytes]))
-        else:
-            self._written = nbytes
 
     def _create_generator(self) -> Generator[int | None, int, tuple[_T_co, Any]]:
         if self._view is None:
@@ -225,4 +214,3 @@ class GeneratedBuffer(_GeneratedReceiver[_T_co], BufferReceiver[_T_co]):
     def _end(self) -> None:
         super()._end()
         self._buffer = self._view = None
-        self._written = 0

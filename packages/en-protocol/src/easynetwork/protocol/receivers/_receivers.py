@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from easynetwork.serializers._validation import check_instance, check_positive_int
 from easynetwork.serializers.abc import AbstractPacketSerializer
@@ -15,8 +15,8 @@ from easynetwork.serializers.framing import FramedPacketSerializer
 
 from .._base import inherits
 from .._stream import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol, StreamProtocolBase
-from ._abc import BufferReceiver, StreamReceiver
-from ._framed import FramedBuffer, FramedChunks
+from ._abc import StreamReceiver
+from ._framed import FramedReceiver
 from ._generated import GeneratedBuffer, GeneratedChunks
 
 __all__ = ("make_receiver",)
@@ -24,22 +24,12 @@ __all__ = ("make_receiver",)
 _T_co = TypeVar("_T_co", covariant=True)
 
 
-@overload
-def make_receiver(protocol: BufferedStreamProtocol[Any, _T_co], max_recv_size: int) -> BufferReceiver[_T_co]: ...
-
-
-@overload
-def make_receiver(protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: int) -> StreamReceiver[_T_co]: ...
-
-
 def make_receiver(protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: int) -> StreamReceiver[_T_co]:
     """Make the receiver that fits the protocol object.
 
-    A `StreamProtocol` is fed chunks; a `BufferedStreamProtocol` gets a `BufferReceiver`, which a transport can write into.
-
     Args:
         protocol: Of either kind.
-        max_recv_size: How many bytes the transport likes to read at once.
+        max_recv_size: How many bytes the transport likes to read at once: what a `BufferedStreamProtocol` is asked to make its buffer for.
 
     Raises:
         TypeError: `protocol` is neither kind, or `max_recv_size` is no integer.
@@ -51,10 +41,10 @@ def make_receiver(protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: in
     if isinstance(protocol, BufferedStreamProtocol):
         if serializer is None:
             return GeneratedBuffer(protocol, max_recv_size)
-        return FramedBuffer(serializer, protocol.converter, max_recv_size)
+        return FramedReceiver(serializer, protocol.converter, GeneratedBuffer.crash_message)
     if serializer is None:
         return GeneratedChunks(protocol)
-    return FramedChunks(serializer, protocol.converter)
+    return FramedReceiver(serializer, protocol.converter, GeneratedChunks.crash_message)
 
 
 # What the fast way bypasses: if a subclass has changed any of it, the general way calls the subclass's version.

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .server import AsyncTCPNetworkServer
+from .server import AsyncTCPNetworkServer, TCPServerOptions
 
-__all__ = ("AsyncTCPNetworkServer",)
+__all__ = ("AsyncTCPNetworkServer", "TCPServerOptions")

@@ -1,32 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 import ssl as _ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress, IPv6SocketAddress
 from easynetwork.lowlevel.streams import ByteStream, StreamListener
 from easynetwork.lowlevel.tls import TLSOptions, TLSStream
-from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
-from easynetwork.servers.engine.admission import network_of
-from easynetwork.servers.engine.arguments import check_host, check_options, check_range, check_type
+from easynetwork.servers.engine.arguments import check_host, check_names, check_range, get_backlog, stream_settings
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
-from easynetwork.servers.engine.stream_service import BACKLOG, MAX_RECV_SIZE, StreamService, as_it_is
+from easynetwork.servers.engine.settings import Established, PeerAttributes, no_tls
+from easynetwork.servers.engine.stream_service import StreamService
 from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
-from easynetwork.servers.options import ServerLimits, ServerTimeouts
+from easynetwork.servers.options import ServerTimeouts, StreamServerOptions
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import AnyStreamProtocolType
 
-__all__ = ("AsyncTCPNetworkServer",)
+__all__ = ("AsyncTCPNetworkServer", "TCPServerOptions")
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
+
+
+class TCPServerOptions(StreamServerOptions, total=False):
+    """Keyword arguments of the TCP servers. None is the default of each."""
+
+    ssl: _ssl.SSLContext | None
+    """Makes the server speak TLS."""
+
+    ssl_handshake_timeout: float | None
+    """Seconds that a handshake may take; by default as in ``timeouts``."""
+
+    ssl_shutdown_timeout: float | None
+    """Seconds to wait for the end of the TLS session when a connection is closed; by default as in ``timeouts``."""
+
+    ssl_standard_compatible: bool | None
+    """Whether that end is insisted on, and its absence is a lost connection (True)."""
+
+    reuse_port: bool
+    """Lets several servers share the port (``SO_REUSEPORT``); False by default."""
 
 
 class AsyncTCPNetworkServer(
@@ -40,17 +58,7 @@ class AsyncTCPNetworkServer(
         protocol: turns the peers' bytes into requests, and responses into bytes.
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.
-        ssl: makes the server speak TLS.
-        ssl_handshake_timeout: seconds that a handshake may take; by default as in ``timeouts``.
-        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when a connection is closed; by default as in ``timeouts``.
-        ssl_standard_compatible: whether that end is insisted on, and its absence is a lost connection (True).
-        backlog: connections that may wait to be accepted (512).
-        reuse_port: lets several servers share the port (``SO_REUSEPORT``).
-        max_recv_size: bytes that one read may bring (64 KiB).
-        limits: how much of the server its peers may take at most.
-        timeouts: how long the server waits for its peers.
-        log_client_connection: whether the coming and going of clients is logged as INFO (the default) or as DEBUG.
-        logger: where to log; by default the logger of this module.
+        options: those of `TCPServerOptions`, by name.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
@@ -64,64 +72,59 @@ class AsyncTCPNetworkServer(
         protocol: AnyStreamProtocolType[_ResponseT, _RequestT],
         request_handler: AsyncStreamRequestHandler[_RequestT, _ResponseT],
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
-        *,
-        ssl: _ssl.SSLContext | None = None,
-        ssl_handshake_timeout: float | None = None,
-        ssl_shutdown_timeout: float | None = None,
-        ssl_standard_compatible: bool | None = None,
-        backlog: int | None = None,
-        reuse_port: bool = False,
-        max_recv_size: int | None = None,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        log_client_connection: bool | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[TCPServerOptions],
     ) -> None:
+        check_names(self, options, TCPServerOptions)
         check_host(host)
         check_range("port", port, 0, 65535)
-        check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
-        check_type("request_handler", request_handler, AsyncStreamRequestHandler)
-        backlog = BACKLOG if backlog is None else check_range("backlog", backlog, 1)
-        max_recv_size = MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1)
-        limits, timeouts = check_options(limits, timeouts)
-        if ssl is not None:
-            ssl_handshake_timeout = timeouts.handshake if ssl_handshake_timeout is None else ssl_handshake_timeout
-            ssl_shutdown_timeout = timeouts.shutdown if ssl_shutdown_timeout is None else ssl_shutdown_timeout
-        tls = TLSOptions.from_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout, ssl_standard_compatible)
+        backlog, reuse_port = get_backlog(options), options.get("reuse_port", False)
         backend = ensure_backend(backend)
-        logger = logger or logging.getLogger(__package__)
+        settings = stream_settings(
+            protocol,
+            request_handler,
+            backend,
+            options,
+            module=__package__,
+            describe_peer=_describe_peer,
+            establish=_establish(options),
+        )
 
         async def open_listeners() -> Sequence[StreamListener]:
             return await backend.create_tcp_listeners(host, port, backlog, reuse_port=reuse_port)
 
-        service = StreamService(
-            open_listeners=open_listeners,
-            client_attributes=_client_attributes,
-            protocol=protocol,
-            handler=request_handler,
-            logger=logger,
-            limits=limits,
-            timeouts=timeouts,
-            max_recv_size=max_recv_size,
-            network_of=network_of,
-            connection_log_level=logging.DEBUG if log_client_connection is False else logging.INFO,
-            secure=as_it_is if tls is None else _securing(tls),
-        )
-        super().__init__(backend, service, logger)
+        super().__init__(backend, StreamService(settings), open_listeners, settings.logger)
 
 
-def _securing(options: TLSOptions) -> Callable[[ByteStream], Awaitable[ByteStream]]:
-    async def secure(stream: ByteStream) -> ByteStream:
-        return await TLSStream.handshake(stream, options, server_side=True)
+def _establish(options: TCPServerOptions) -> Callable[[ByteStream], Awaitable[Established]]:
+    context, timeouts = options.get("ssl"), options.get("timeouts") or ServerTimeouts()
+    handshake_timeout, shutdown_timeout = options.get("ssl_handshake_timeout"), options.get("ssl_shutdown_timeout")
+    if context is not None:
+        handshake_timeout = timeouts.handshake if handshake_timeout is None else handshake_timeout
+        shutdown_timeout = timeouts.shutdown if shutdown_timeout is None else shutdown_timeout
+    tls = TLSOptions.from_arguments(
+        context, handshake_timeout, shutdown_timeout, options.get("ssl_standard_compatible")
+    )
+    if tls is None:
+        return no_tls
 
-    return secure
+    async def establish(stream: ByteStream) -> Established:
+        return Established(stream=await TLSStream.handshake(stream, tls, server_side=True))
+
+    return establish
 
 
-def _client_attributes(stream: ByteStream) -> tuple[object, Mapping[Any, Callable[[], Any]]]:
+def _describe_peer(stream: ByteStream) -> tuple[object, PeerAttributes]:
     # Asked for now, because a connection that is gone has no addresses any more.
     remote_address = stream.extra(INETSocketAttribute.peername)
-    local_address = stream.extra(INETSocketAttribute.sockname)
-    return remote_address, {
+    return remote_address, partial(_attributes, stream, stream.extra(INETSocketAttribute.sockname), remote_address)
+
+
+def _attributes(
+    stream: ByteStream,
+    local_address: IPv4SocketAddress | IPv6SocketAddress,
+    remote_address: IPv4SocketAddress | IPv6SocketAddress,
+) -> Mapping[Any, Callable[[], Any]]:
+    return {
         INETClientAttribute.socket: lambda: stream.extra(INETSocketAttribute.socket),
         INETClientAttribute.local_address: lambda: local_address,
         INETClientAttribute.remote_address: lambda: remote_address,

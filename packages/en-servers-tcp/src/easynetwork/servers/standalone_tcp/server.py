@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
-import ssl as _ssl
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
-from easynetwork.servers.async_tcp import AsyncTCPNetworkServer
-from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
+from easynetwork.servers.async_tcp import AsyncTCPNetworkServer, TCPServerOptions
+from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer, standalone_backend
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import AnyStreamProtocolType
     from easynetwork.servers.handlers import AsyncStreamRequestHandler
-    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneTCPNetworkServer",)
 
@@ -48,37 +45,9 @@ class StandaloneTCPNetworkServer(
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
         *,
         runner_options: Mapping[str, Any] | None = None,
-        ssl: _ssl.SSLContext | None = None,
-        ssl_handshake_timeout: float | None = None,
-        ssl_shutdown_timeout: float | None = None,
-        ssl_standard_compatible: bool | None = None,
-        backlog: int | None = None,
-        reuse_port: bool = False,
-        max_recv_size: int | None = None,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        log_client_connection: bool | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[TCPServerOptions],
     ) -> None:
-        super().__init__(
-            backend,
-            runner_options,
-            lambda backend: AsyncTCPNetworkServer(
-                host,
-                port,
-                protocol,
-                request_handler,
-                backend,
-                ssl=ssl,
-                ssl_handshake_timeout=ssl_handshake_timeout,
-                ssl_shutdown_timeout=ssl_shutdown_timeout,
-                ssl_standard_compatible=ssl_standard_compatible,
-                backlog=backlog,
-                reuse_port=reuse_port,
-                max_recv_size=max_recv_size,
-                limits=limits,
-                timeouts=timeouts,
-                log_client_connection=log_client_connection,
-                logger=logger,
-            ),
+        server: AsyncTCPNetworkServer[_RequestT, _ResponseT] = AsyncTCPNetworkServer(
+            host, port, protocol, request_handler, standalone_backend(backend), **options
         )
+        super().__init__(server, runner_options)

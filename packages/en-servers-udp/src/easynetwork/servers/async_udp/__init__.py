@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .server import AsyncUDPNetworkServer
+from .server import AsyncUDPNetworkServer, UDPServerOptions
 
-__all__ = ("AsyncUDPNetworkServer",)
+__all__ = ("AsyncUDPNetworkServer", "UDPServerOptions")

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from easynetwork.lowlevel.socket import IPv4SocketAddress, IPv6SocketAddress
-from easynetwork.servers.async_udp import AsyncUDPNetworkServer
-from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
+from easynetwork.servers.async_udp import AsyncUDPNetworkServer, UDPServerOptions
+from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer, standalone_backend
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import DatagramProtocol
     from easynetwork.servers.handlers import AsyncDatagramRequestHandler
-    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUDPNetworkServer",)
 
@@ -47,23 +45,9 @@ class StandaloneUDPNetworkServer(
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
         *,
         runner_options: Mapping[str, Any] | None = None,
-        reuse_port: bool = False,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[UDPServerOptions],
     ) -> None:
-        super().__init__(
-            backend,
-            runner_options,
-            lambda backend: AsyncUDPNetworkServer(
-                host,
-                port,
-                protocol,
-                request_handler,
-                backend,
-                reuse_port=reuse_port,
-                limits=limits,
-                timeouts=timeouts,
-                logger=logger,
-            ),
+        server: AsyncUDPNetworkServer[_RequestT, _ResponseT] = AsyncUDPNetworkServer(
+            host, port, protocol, request_handler, standalone_backend(backend), **options
         )
+        super().__init__(server, runner_options)

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .server import AsyncUnixDatagramServer
+from .server import AsyncUnixDatagramServer, UnixDatagramServerOptions
 
-__all__ = ("AsyncUnixDatagramServer",)
+__all__ = ("AsyncUnixDatagramServer", "UnixDatagramServerOptions")

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, get_args
 
 from easynetwork.ancillary import CONTROL_BUFSIZE
 from easynetwork.lowlevel.api_async.backend.utils import ensure_backend
 from easynetwork.lowlevel.socket import UnixSocketAddress, UNIXSocketAttribute
 from easynetwork.lowlevel.unix_files import unix_address
 from easynetwork.protocol import DatagramProtocol
-from easynetwork.servers.engine.arguments import check_options, check_range, check_type
+from easynetwork.servers.engine.arguments import check_names, check_options, check_range, check_type
 from easynetwork.servers.engine.datagram_service import DatagramService
 from easynetwork.servers.engine.datagram_source import DatagramSource
 from easynetwork.servers.engine.server import BaseAsyncNetworkServer
+from easynetwork.servers.engine.settings import DatagramSettings
 from easynetwork.servers.handlers import AsyncDatagramRequestHandler, UNIXClientAttribute
-from easynetwork.servers.options import ServerLimits, ServerTimeouts
+from easynetwork.servers.options import ServerLimits, ServerOptions
 
 from .datagrams import (
     AnyDatagram,
@@ -30,10 +30,28 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
 
-__all__ = ("AsyncUnixDatagramServer",)
+__all__ = ("AsyncUnixDatagramServer", "UnixDatagramServerOptions")
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
+
+
+class UnixDatagramServerOptions(ServerOptions, total=False):
+    """Keyword arguments of the servers of Unix datagrams."""
+
+    mode: int | None
+    """Permissions of the socket file, which never has wider ones; None, the default, leaves them to the umask."""
+
+    unnamed_addresses_behavior: UnnamedAddressesBehavior | None
+    """What to do with datagrams of sockets that are bound to nothing, and cannot be answered: ``"ignore"`` (the default), ``"warn"`` (the same, with a
+    line in the log), or ``"handle"``, all as one peer."""
+
+    receive_ancillary_data: bool
+    """Whether control messages are received, for handlers that ask for them; False by default."""
+
+    ancillary_bufsize: int | None
+    """Bytes of control messages that one datagram may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the descriptors of a
+    datagram."""
 
 
 class AsyncUnixDatagramServer(
@@ -47,15 +65,7 @@ class AsyncUnixDatagramServer(
         protocol: turns datagrams into requests, and responses into datagrams.
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.
-        mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
-        unnamed_addresses_behavior: what to do with datagrams of sockets that are bound to nothing, and cannot be answered: ``"ignore"`` (the
-            default), ``"warn"`` (the same, with a line in the log), or ``"handle"``, all as one peer.
-        receive_ancillary_data: whether control messages are received, for handlers that ask for them.
-        ancillary_bufsize: bytes of control messages that one datagram may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the
-            descriptors of a datagram.
-        limits: how much of the server its peers may take at most.
-        timeouts: how long the server waits for its peers.
-        logger: where to log; by default the logger of this module.
+        options: those of `UnixDatagramServerOptions`, by name.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of range.
@@ -68,50 +78,44 @@ class AsyncUnixDatagramServer(
         protocol: DatagramProtocol[_ResponseT, _RequestT],
         request_handler: AsyncDatagramRequestHandler[_RequestT, _ResponseT],
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
-        *,
-        mode: int | None = None,
-        unnamed_addresses_behavior: UnnamedAddressesBehavior | None = None,
-        receive_ancillary_data: bool = False,
-        ancillary_bufsize: int | None = None,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[UnixDatagramServerOptions],
     ) -> None:
+        check_names(self, options, UnixDatagramServerOptions)
         address = unix_address(path)
         check_type("protocol", protocol, DatagramProtocol)
         check_type("request_handler", request_handler, AsyncDatagramRequestHandler)
+        mode, receives_control = options.get("mode"), options.get("receive_ancillary_data", False)
         if mode is not None:
             check_range("mode", mode, 0, 0o777)
-        unnamed: UnnamedAddressesBehavior = unnamed_addresses_behavior or "ignore"
+        unnamed: UnnamedAddressesBehavior = options.get("unnamed_addresses_behavior") or "ignore"
         if unnamed not in get_args(UnnamedAddressesBehavior):
             choices = ", ".join(map(repr, get_args(UnnamedAddressesBehavior)))
             raise ValueError(f"unnamed_addresses_behavior: expected one of {choices}, got {unnamed!r}")
-        if limits is None and ancillary_bufsize is not None:
-            limits = ServerLimits(
-                max_descriptors=None
-            )  # who chooses the room for them has chosen how many there may be
-        limits, timeouts = check_options(limits, timeouts)
-        bufsize = _control_bufsize(receive_ancillary_data, ancillary_bufsize)
+        bufsize = _control_bufsize(receives_control, options.get("ancillary_bufsize"))
+        if options.get("limits") is None and options.get("ancillary_bufsize") is not None:
+            # Who chooses the room for descriptors has chosen how many there may be.
+            options["limits"] = ServerLimits(max_descriptors=None)
+        limits, timeouts, logger = check_options(options, __package__)
         backend = ensure_backend(backend)
-        logger = logger or logging.getLogger(__package__)
 
         async def open_listeners() -> Sequence[DatagramSource[AnyDatagram]]:
             listener = await backend.create_unix_datagram_listener(address, mode=mode)
             return [ControlDatagramSource(listener, bufsize, unnamed, logger, lambda: service.limits.max_descriptors)]
 
-        service: DatagramService[AnyDatagram, _RequestT, _ResponseT] = DatagramService(
-            open_listeners=open_listeners,
-            peer_name=_peer_name,
-            client_attributes=_client_attributes,
+        settings: DatagramSettings[AnyDatagram, _RequestT, _ResponseT] = DatagramSettings(
+            backend=backend,
             protocol=protocol,
             handler=request_handler,
             logger=logger,
-            reader=ControlDatagramReader(protocol, receives_control=receive_ancillary_data),
+            peer_name=_peer_name,
+            describe_peer=_describe_peer,
+            reader=ControlDatagramReader(protocol, receives_control=receives_control),
             send_with_control=send_with_control,
             limits=limits,
             timeouts=timeouts,
         )
-        super().__init__(backend, service, logger)
+        service = DatagramService(settings)
+        super().__init__(backend, service, open_listeners, logger)
 
 
 def _control_bufsize(receive_ancillary_data: bool, ancillary_bufsize: int | None) -> int:
@@ -127,7 +131,7 @@ def _peer_name(source: ControlDatagramSource, address: Any) -> UnixSocketAddress
     return UnixSocketAddress.from_raw(address)
 
 
-def _client_attributes(source: ControlDatagramSource, address: Any) -> Mapping[Any, Callable[[], Any]]:
+def _describe_peer(source: ControlDatagramSource, address: Any) -> Mapping[Any, Callable[[], Any]]:
     return {
         UNIXClientAttribute.socket: lambda: source.extra(UNIXSocketAttribute.socket),
         UNIXClientAttribute.local_name: lambda: source.extra(UNIXSocketAttribute.sockname),

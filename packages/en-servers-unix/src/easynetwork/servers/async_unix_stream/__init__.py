@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from .server import AsyncUnixStreamServer
+from .server import AsyncUnixStreamServer, UnixStreamServerOptions
 
-__all__ = ("AsyncUnixStreamServer",)
+__all__ = ("AsyncUnixStreamServer", "UnixStreamServerOptions")

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from easynetwork.lowlevel.socket import UnixSocketAddress
-from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer
-from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
+from easynetwork.servers.async_unix_datagram import AsyncUnixDatagramServer, UnixDatagramServerOptions
+from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer, standalone_backend
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import DatagramProtocol
-    from easynetwork.servers.async_unix_datagram.datagrams import UnnamedAddressesBehavior
     from easynetwork.servers.handlers import AsyncDatagramRequestHandler
-    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUnixDatagramServer",)
 
@@ -46,28 +43,9 @@ class StandaloneUnixDatagramServer(BaseStandaloneNetworkServer[UnixSocketAddress
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
         *,
         runner_options: Mapping[str, Any] | None = None,
-        mode: int | None = None,
-        unnamed_addresses_behavior: UnnamedAddressesBehavior | None = None,
-        receive_ancillary_data: bool = False,
-        ancillary_bufsize: int | None = None,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[UnixDatagramServerOptions],
     ) -> None:
-        super().__init__(
-            backend,
-            runner_options,
-            lambda backend: AsyncUnixDatagramServer(
-                path,
-                protocol,
-                request_handler,
-                backend,
-                mode=mode,
-                unnamed_addresses_behavior=unnamed_addresses_behavior,
-                receive_ancillary_data=receive_ancillary_data,
-                ancillary_bufsize=ancillary_bufsize,
-                limits=limits,
-                timeouts=timeouts,
-                logger=logger,
-            ),
+        server: AsyncUnixDatagramServer[_RequestT, _ResponseT] = AsyncUnixDatagramServer(
+            path, protocol, request_handler, standalone_backend(backend), **options
         )
+        super().__init__(server, runner_options)

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from easynetwork.lowlevel.socket import UnixSocketAddress
-from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer
-from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer
+from easynetwork.servers.async_unix_stream import AsyncUnixStreamServer, UnixStreamServerOptions
+from easynetwork.servers.engine.standalone import BaseStandaloneNetworkServer, standalone_backend
 
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
     from easynetwork.protocol import AnyStreamProtocolType
     from easynetwork.servers.handlers import AsyncStreamRequestHandler
-    from easynetwork.servers.options import ServerLimits, ServerTimeouts
 
 __all__ = ("StandaloneUnixStreamServer",)
 
@@ -45,30 +43,9 @@ class StandaloneUnixStreamServer(BaseStandaloneNetworkServer[UnixSocketAddress],
         backend: AsyncBackend | BuiltinAsyncBackendLiteral | None = None,
         *,
         runner_options: Mapping[str, Any] | None = None,
-        backlog: int | None = None,
-        mode: int | None = None,
-        max_recv_size: int | None = None,
-        ancillary_bufsize: int | None = None,
-        limits: ServerLimits | None = None,
-        timeouts: ServerTimeouts | None = None,
-        log_client_connection: bool | None = None,
-        logger: logging.Logger | None = None,
+        **options: Unpack[UnixStreamServerOptions],
     ) -> None:
-        super().__init__(
-            backend,
-            runner_options,
-            lambda backend: AsyncUnixStreamServer(
-                path,
-                protocol,
-                request_handler,
-                backend,
-                backlog=backlog,
-                mode=mode,
-                max_recv_size=max_recv_size,
-                ancillary_bufsize=ancillary_bufsize,
-                limits=limits,
-                timeouts=timeouts,
-                log_client_connection=log_client_connection,
-                logger=logger,
-            ),
+        server: AsyncUnixStreamServer[_RequestT, _ResponseT] = AsyncUnixStreamServer(
+            path, protocol, request_handler, standalone_backend(backend), **options
         )
+        super().__init__(server, runner_options)

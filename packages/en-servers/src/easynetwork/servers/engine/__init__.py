@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the servers of all transports share. Made for the distributions en-servers-*, not for users.
+"""The engine that the servers of all transports share. Made for the distributions en-servers-*, not for users.
 
-``conversation`` drives one handler generator; ``stream_client`` is one connection as the handler sees it; ``stream_service`` takes a connection
-from its first byte to its last log line; ``datagram_client`` is one peer, ``datagram_hub`` the peers of one socket, ``datagram_source`` where
-their datagrams come from, ``datagram_service`` what a server does with its sockets; ``server`` is the life of a server; ``log`` says what happened; ``arguments`` checks what constructors are given.
+``driver`` steps the handler's generators. ``stream_connection`` is one connection as the handler and
+the driver see it, ``stream_service`` takes it from its acceptance to its last log line, and
+``connection_limiter`` counts it. ``datagram_peer`` is one peer, ``datagram_peers`` the peers of one
+socket, ``datagram_source`` where their datagrams come from, ``datagram_reader`` what makes packets
+of them, and ``datagram_service`` what a server does with its sockets. ``settings`` has the records
+that a connection or a peer takes, ``arguments`` makes them of what a constructor is given, and
+``recv_params`` reads what a handler yields. ``server`` is the life of a server, ``standalone`` and
+``signals`` are the same without an event loop; ``counters`` and ``log`` tell what has happened.
 """

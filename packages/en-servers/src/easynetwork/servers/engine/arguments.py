@@ -3,11 +3,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from ..options import ServerLimits, ServerTimeouts
+from easynetwork.lowlevel.defaults import MAX_RECV_SIZE
+from easynetwork.lowlevel.streams import ByteStream
+from easynetwork.protocol import BufferedStreamProtocol, StreamProtocol
 
-__all__ = ("check_drain", "check_host", "check_options", "check_range", "check_type")
+from ..handlers import AsyncStreamRequestHandler
+from ..options import ServerLimits, ServerOptions, ServerTimeouts, StreamServerOptions
+from .settings import BACKLOG, Established, PeerAttributes, StreamSettings, no_tls
+
+if TYPE_CHECKING:
+    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.protocol import AnyStreamProtocolType
+
+__all__ = (
+    "check_drain",
+    "check_host",
+    "check_names",
+    "check_options",
+    "check_range",
+    "check_type",
+    "get_backlog",
+    "stream_settings",
+)
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
 
 
 def check_type(name: str, value: object, *kinds: type) -> None:
@@ -35,13 +59,65 @@ def check_range(name: str, value: int, low: int, high: int | None = None) -> int
     return value
 
 
-def check_options(limits: ServerLimits | None, timeouts: ServerTimeouts | None) -> tuple[ServerLimits, ServerTimeouts]:
-    """Returns what was given, or the defaults; raises `TypeError`."""
-    limits = ServerLimits() if limits is None else limits
-    timeouts = ServerTimeouts() if timeouts is None else timeouts
+def check_names(server: object, options: Mapping[str, object], kind: type) -> None:
+    """Raises `TypeError`, as Python would, if an option is none of ``kind``, a `TypedDict`."""
+    for name in options.keys() - kind.__annotations__.keys():
+        raise TypeError(f"{type(server).__name__}() got an unexpected keyword argument {name!r}")
+
+
+def check_options(options: ServerOptions, module: str | None) -> tuple[ServerLimits, ServerTimeouts, logging.Logger]:
+    """Returns what was given, or the defaults; raises `TypeError`.
+
+    Args:
+        options: what was given.
+        module: whose logger is the default.
+    """
+    limits = options.get("limits") or ServerLimits()
+    timeouts = options.get("timeouts") or ServerTimeouts()
     check_type("limits", limits, ServerLimits)
     check_type("timeouts", timeouts, ServerTimeouts)
-    return limits, timeouts
+    return limits, timeouts, options.get("logger") or logging.getLogger(module)
+
+
+def get_backlog(options: StreamServerOptions) -> int:
+    """Returns the backlog that was given, or the default; raises `TypeError` or `ValueError`."""
+    backlog = options.get("backlog")
+    return BACKLOG if backlog is None else check_range("backlog", backlog, 1)
+
+
+def stream_settings(
+    protocol: AnyStreamProtocolType[_ResponseT, _RequestT],
+    handler: AsyncStreamRequestHandler[_RequestT, _ResponseT],
+    backend: AsyncBackend,
+    options: StreamServerOptions,
+    *,
+    module: str | None,
+    describe_peer: Callable[[ByteStream], tuple[object, PeerAttributes]],
+    establish: Callable[[ByteStream], Awaitable[Established]] = no_tls,
+    ancillary_bufsize: int = 0,
+) -> StreamSettings[_RequestT, _ResponseT]:
+    """Makes the settings of a stream server; raises `TypeError` or `ValueError`.
+
+    Args:
+        module: whose logger is the default.
+    """
+    check_type("protocol", protocol, StreamProtocol, BufferedStreamProtocol)
+    check_type("request_handler", handler, AsyncStreamRequestHandler)
+    max_recv_size = options.get("max_recv_size")
+    limits, timeouts, logger = check_options(options, module)
+    return StreamSettings(
+        backend=backend,
+        protocol=protocol,
+        handler=handler,
+        logger=logger,
+        describe_peer=describe_peer,
+        establish=establish,
+        limits=limits,
+        timeouts=timeouts,
+        max_recv_size=MAX_RECV_SIZE if max_recv_size is None else check_range("max_recv_size", max_recv_size, 1),
+        ancillary_bufsize=ancillary_bufsize,
+        connection_log_level=logging.DEBUG if options.get("log_client_connection") is False else logging.INFO,
+    )
 
 
 def check_drain(drain: float | None) -> None:

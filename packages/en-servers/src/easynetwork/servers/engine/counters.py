@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final
 
@@ -19,7 +18,7 @@ FULL: Final = 250
 
 
 class Traffic:
-    """Packets and bytes that pass one place.
+    """Packets and bytes that pass through one server.
 
     Each packet is an item in a list, which costs a fifth of raising two counters, whose new values are new objects. Who appends looks whether the list is
     `FULL`, and has it added up then: by hand where each instruction counts.
@@ -51,16 +50,12 @@ class Traffic:
             self.reads.clear()
             self.sends.clear()
 
-    @property
-    def packets_sent(self) -> int:
-        return self._packets_sent + len(self.sends)
-
     def counts(self) -> tuple[int, int, int, int]:
         """Packets received and sent, bytes received and sent. Thread-safe."""
         with self._lock:
             return (
                 self.more_packets + len(self.reads),
-                self.packets_sent,
+                self._packets_sent + len(self.sends),
                 self._bytes_received + sum(self.reads),
                 self._bytes_sent + sum(self.sends),
             )
@@ -78,28 +73,11 @@ class Counters:
         self.longest_queue = 0
         self.limits_hit: Counter[str] = Counter()
         self.closed: Counter[CloseReason] = Counter()
-        self._traffics: set[Traffic] = set()
-        self._ended = (0, 0, 0, 0)
-        self._lock = threading.Lock()  # a traffic that ends is counted once, in whatever thread somebody asks
-
-    def begin(self) -> Traffic:
-        """A new place, which counts until its `end`."""
-        traffic = Traffic()
-        self._traffics.add(traffic)
-        return traffic
-
-    def end(self, traffic: Traffic) -> None:
-        """Nothing will pass there any more. Safe to repeat."""
-        with self._lock:
-            if traffic in self._traffics:
-                self._traffics.remove(traffic)
-                self._ended = _sums((self._ended, traffic.counts()))
+        self.traffic = Traffic()
 
     def snapshot(self, clients: int) -> ServerStatistics:
         """The counters as they are now. Thread-safe; each of them is right, though they may be some packets apart."""
-        with self._lock:
-            sums = _sums((self._ended, *(traffic.counts() for traffic in tuple(self._traffics))))
-        packets_received, packets_sent, bytes_received, bytes_sent = sums
+        packets_received, packets_sent, bytes_received, bytes_sent = self.traffic.counts()
         return ServerStatistics(
             clients=clients,
             clients_total=self.clients_total,
@@ -115,8 +93,3 @@ class Counters:
             limits_hit=MappingProxyType(dict(self.limits_hit)),
             closed=MappingProxyType(dict(self.closed)),
         )
-
-
-def _sums(counts: Iterable[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
-    first, second, third, fourth = map(sum, zip(*counts, strict=True))
-    return first, second, third, fourth

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from easynetwork.lowlevel.datagrams import DatagramListener
 from easynetwork.lowlevel.typed_attr import TypedAttributeProvider
 
 if TYPE_CHECKING:
-    from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+    from easynetwork.lowlevel.api_async.backend.abc import Runtime
 
 __all__ = ("DatagramSource", "WrappedListener")
 
@@ -27,7 +27,7 @@ class DatagramSource(Protocol[_DatagramT_co]):
     @send_timeout.setter
     def send_timeout(self, seconds: float) -> None: ...
 
-    def receive(self) -> Coroutine[Any, Any, tuple[_DatagramT_co, Any]]: ...
+    def receive(self) -> Awaitable[tuple[_DatagramT_co, Any]]: ...
 
     def interrupt_receive(self, error: Exception) -> None: ...
 
@@ -39,7 +39,7 @@ class DatagramSource(Protocol[_DatagramT_co]):
 
     async def aclose(self) -> None: ...
 
-    def backend(self) -> AsyncBackend: ...
+    def backend(self) -> Runtime: ...
 
     @property
     def extra(self) -> Callable[..., Any]: ...
@@ -66,7 +66,7 @@ class WrappedListener(TypedAttributeProvider, Generic[_ListenerT]):
     def interrupt_receive(self, error: Exception) -> None:
         self._listener.interrupt_receive(error)
 
-    def backend(self) -> AsyncBackend:
+    def backend(self) -> Runtime:
         return self._listener.backend()
 
     def is_closing(self) -> bool:

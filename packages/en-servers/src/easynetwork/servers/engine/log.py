@@ -11,7 +11,7 @@ from typing import Any, Final
 from easynetwork.exceptions import ClientClosedError
 
 from .counters import Counters
-from .wish import PacketTimeoutError
+from .recv_params import DefaultTimeoutError
 
 __all__ = ("ClientErrorLog", "DropLog", "RateLimit", "consists_of")
 
@@ -89,7 +89,7 @@ class ClientErrorLog:
         Raises:
             BaseExceptionGroup: the part that is no `Exception`. Task groups of trio's raise errors and a cancellation in one.
         """
-        _, rest = _split(exc, PacketTimeoutError)
+        _, rest = _split(exc, DefaultTimeoutError)
         closed, rest = _split(rest, ClientClosedError)
         if connections_break:
             _, rest = _split(rest, ConnectionError)

@@ -38,17 +38,15 @@ class Listener(Protocol):
 
 
 _ListenerT = TypeVar("_ListenerT", bound=Listener)
+_ListenerT_contra = TypeVar("_ListenerT_contra", bound=Listener, contravariant=True)
 _AddressT = TypeVar("_AddressT", bound=SocketAddress)
 
 
-class Service(Protocol[_ListenerT]):
+class Service(Protocol[_ListenerT_contra]):
     """What a server does between its opening and its closing."""
 
     @property
     def handler(self) -> object: ...
-
-    @property
-    def open_listeners(self) -> Callable[[], Awaitable[Sequence[_ListenerT]]]: ...
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None: ...
 
@@ -63,17 +61,17 @@ class Service(Protocol[_ListenerT]):
     @property
     def timeouts(self) -> ServerTimeouts: ...
 
-    async def serve(self, listener: _ListenerT, clients: TaskGroup) -> None:
+    async def serve(self, listener: _ListenerT_contra, clients: TaskGroup) -> None:
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
 
-    async def drain(self, listener: _ListenerT, clients: TaskGroup) -> bool:
+    async def drain(self, listener: _ListenerT_contra, clients: TaskGroup) -> bool:
         """`serve` was cancelled: handlers are told the end at their next ``yield``. Tells whether ``listener`` is of no more use to them."""
         ...
 
-    def end_conversations(self) -> None:
+    def end_drivers(self) -> None:
         """The tasks of the clients have been cancelled: a handler that goes on all the same shall be closed when it asks for a packet."""
 
-    def attended(self) -> Sequence[object]:
+    def active(self) -> Sequence[object]:
         """The addresses of the clients that the handler has at the moment. Thread-safe."""
         ...
 
@@ -108,11 +106,25 @@ class _EndOfService(BaseException):
 
 
 class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _AddressT]):
-    """Opening, serving and closing; the transports give it a `Service` and a name."""
+    """Opening, serving and closing; the transports give it a `Service` and a name.
 
-    def __init__(self, backend: AsyncBackend, service: Service[_ListenerT], logger: logging.Logger) -> None:
+    Args:
+        backend: the event loop's adapter.
+        service: what to do with the listeners.
+        open_listeners: binds the server's addresses.
+        logger: where to say what happens.
+    """
+
+    def __init__(
+        self,
+        backend: AsyncBackend,
+        service: Service[_ListenerT],
+        open_listeners: Callable[[], Awaitable[Sequence[_ListenerT]]],
+        logger: logging.Logger,
+    ) -> None:
         self._backend = backend
         self._service = service
+        self._open_listeners = open_listeners
         self._logger = logger
         self._listeners: Sequence[_ListenerT] = ()
         self._addresses: tuple[_AddressT, ...] = ()
@@ -153,7 +165,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._service.set_limits(limits)
 
     def statistics(self) -> ServerStatistics:
-        return self._service.counters.snapshot(len(self._service.attended()))
+        return self._service.counters.snapshot(len(self._service.active()))
 
     def is_serving(self) -> bool:
         return self._run is not None and self._run.is_accepting and self.is_listening()
@@ -169,7 +181,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
     def describe_handler(self) -> tuple[str, Sequence[object]]:
         """The name of the request handler's class, and the addresses of the clients that it has. Thread-safe."""
         kind = type(self._service.handler)
-        return f"{kind.__module__}.{kind.__qualname__}", self._service.attended()
+        return f"{kind.__module__}.{kind.__qualname__}", self._service.active()
 
     async def server_activate(self) -> None:
         async with self._activation_lock:
@@ -179,7 +191,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
             listeners: Sequence[_ListenerT] = ()
             self._activation = activation = self._backend.open_cancel_scope()
             with activation:
-                listeners = await self._service.open_listeners()
+                listeners = await self._open_listeners()
             if self._closed:
                 await self._close_all(listeners)
             self._check_not_closed()
@@ -197,9 +209,10 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._closed = True
         if self._activation is not None:
             self._activation.cancel()
-        await self._stop_listening()
+        await self.stop_listening()
 
-    async def _stop_listening(self) -> None:
+    async def stop_listening(self) -> None:
+        """Closes the listeners. Unlike after `server_close`, the server can be activated again."""
         listeners, self._listeners, self._addresses = self._listeners, (), ()
         await self._close_all(listeners)
 
@@ -226,7 +239,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
                     await run.ended.wait()
         finally:
             run.cancel()
-            self._service.end_conversations()
+            self._service.end_drivers()
         await run.ended.wait()
 
     async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
@@ -273,14 +286,14 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         self._logger.info("Draining: no more clients are accepted, and requests are finished")
         unused = [listener for listener in self._listeners if await self._service.drain(listener, clients)]
         if unused:
-            await self._stop_listening()
+            await self.stop_listening()
 
     @contextlib.contextmanager
     def _accepting(self, run: _Run) -> Generator[None]:
         try:
             yield
         except BaseException:
-            self._service.end_conversations()
+            self._service.end_drivers()
             raise
         finally:
             run.is_set_up, run.is_accepting = True, False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers for programs that have no event loop: each ``serve_forever()`` runs one, with an asynchronous server in it."""
+"""Servers for programs that have no event loop: each ``serve_forever()`` runs one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, ThreadsPortal
     from easynetwork.lowlevel.api_async.backend.utils import BuiltinAsyncBackendLiteral
 
-__all__ = ("BaseStandaloneNetworkServer",)
+__all__ = ("BaseStandaloneNetworkServer", "standalone_backend")
 
 _AddressT = TypeVar("_AddressT", bound=SocketAddress)
 
@@ -34,45 +34,33 @@ _NAMED_CLIENTS = 10
 
 
 class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
-    """Runs asynchronous servers, one after the other; the transports say how one is made.
+    """Runs an asynchronous server in an event loop, again and again.
 
     Args:
-        backend: the event loop's adapter or its name; None is ``"asyncio"``.
+        server: what to run.
         runner_options: how the event loop is run, see `AsyncBackend.bootstrap`.
-        make_server: makes a server for a backend, or says what is wrong with its arguments.
     """
 
     def __init__(
-        self,
-        backend: AsyncBackend | BuiltinAsyncBackendLiteral | None,
-        runner_options: Mapping[str, Any] | None,
-        make_server: Callable[[AsyncBackend], BaseAsyncNetworkServer[Any, _AddressT]],
+        self, server: BaseAsyncNetworkServer[Any, _AddressT], runner_options: Mapping[str, Any] | None
     ) -> None:
-        self._backend = ensure_backend("asyncio" if backend is None else backend)
+        self._server = server
         self._runner_options = runner_options
-        self._make_server = make_server
-        server = make_server(self._backend)  # wrong arguments are told here, where they were given
-        self._logger = server.logger
-        self._limits = server.limits
-        self._timeouts = server.timeouts
-        self._statistics = server.statistics()
+        self._limits = server.limits  # as they were set last, maybe a moment before the event loop knows
         self._lock = threading.Lock()
         self._closed = False
-        self._run: _Run[_AddressT] | None = None
+        self._run: _Run | None = None
 
     def is_serving(self) -> bool:
-        server = self._server()
-        return server is not None and server.is_serving()
+        return self._server.is_serving()
 
     def get_addresses(self) -> tuple[_AddressT, ...]:
         """The addresses that the server is bound to; empty while it does not run. Thread-safe."""
-        server = self._server()
-        return () if server is None else server.get_addresses()
+        return self._server.get_addresses()
 
     def get_sockets(self) -> tuple[ISocket, ...]:
         """Views of the listening sockets, for options and the like; empty while the server does not run. Thread-safe."""
-        server = self._server()
-        return () if server is None else server.get_sockets()
+        return self._server.get_sockets()
 
     @property
     def limits(self) -> ServerLimits:
@@ -82,28 +70,24 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
     def limits(self, limits: ServerLimits) -> None:
         check_type("limits", limits, ServerLimits)
         self._limits = limits
-        run = self._run
-        if run is not None:
-            run.request(self._set_limits)
 
-    async def _set_limits(self, server: BaseAsyncNetworkServer[Any, _AddressT]) -> None:
-        server.limits = self._limits
+        async def set_limits() -> None:
+            self._server.limits = limits
+
+        with self._lock:
+            run = self._run
+            if run is None or run.request(set_limits) is None:
+                self._server.limits = limits
 
     @property
     def timeouts(self) -> ServerTimeouts:
-        return self._timeouts
+        return self._server.timeouts
 
     def is_draining(self) -> bool:
-        server = self._server()
-        return server is not None and server.is_draining()
+        return self._server.is_draining()
 
     def statistics(self) -> ServerStatistics:
-        server = self._server()
-        return self._statistics if server is None else server.statistics()
-
-    def _server(self) -> BaseAsyncNetworkServer[Any, _AddressT] | None:
-        run = self._run
-        return None if run is None else run.server
+        return self._server.statistics()
 
     def serve_forever(
         self,
@@ -133,34 +117,33 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         options = self._runner_options if runner_options is None else runner_options
         try:
             with ending_by_signals(self._stops(run)):
-                self._backend.bootstrap(self._serve, run, is_up_event, runner_options=options)
+                self._server.backend().bootstrap(self._serve, run, is_up_event, runner_options=options)
         finally:
             self._run = None
             run.ended.set()
 
-    def _begin(self) -> _Run[_AddressT]:
+    def _begin(self) -> _Run:
         with self._lock:
             if self._closed:
                 raise ServerClosedError("the server is closed")
             if self._run is not None:
                 raise ServerAlreadyRunning("the server is already running")
-            self._run = run = _Run[_AddressT]()
+            self._run = run = _Run()
             return run
 
-    async def _serve(self, run: _Run[_AddressT], is_up_event: SupportsEventSet | None) -> None:
+    async def _serve(self, run: _Run, is_up_event: SupportsEventSet | None) -> None:
         failure: Exception | None = None
-        async with self._make_server(self._backend) as server, self._backend.create_threads_portal() as portal:
+        async with self._server.backend().create_threads_portal() as portal:
             with self._lock:
-                run.server, run.portal = server, portal
+                run.portal = portal
                 if self._closed or run.is_stopping:
                     return
-            server.limits = self._limits
             try:
-                await server.serve_forever(is_up_event=is_up_event)
+                await self._server.serve_forever(is_up_event=is_up_event)
             except Exception as exc:
                 failure = exc  # the portal would wrap it in a group
             finally:
-                self._statistics = server.statistics()
+                await self._server.stop_listening()
         if failure is not None:
             raise failure
 
@@ -176,7 +159,7 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         if run is None:
             return
         run.refuse_own_thread("server_close")
-        closing = run.request(_close)
+        closing = run.request(self._close)
         if closing is None:
             run.ended.wait()  # not set up yet, and it will see that it is closed; or at its end
         else:
@@ -203,41 +186,47 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         if not run.ended.wait(timeout):
             self._name_the_unfinished(run, timeout)
 
-    def _stops(self, run: _Run[_AddressT]) -> Sequence[Callable[[], None]]:
+    def _stops(self, run: _Run) -> Sequence[Callable[[], None]]:
         """What the signals do, one after the other."""
         at_once = partial(self._stop, run, None)
-        drain = self._timeouts.drain
+        drain = self.timeouts.drain
         return (at_once,) if drain is None else (partial(self._stop, run, drain), at_once)
 
-    def _stop(self, run: _Run[_AddressT], drain: float | None) -> None:
+    def _stop(self, run: _Run, drain: float | None) -> None:
         with self._lock:
             run.is_stopping = True
-        run.request(partial(BaseAsyncNetworkServer[Any, Any].shutdown, drain=drain))
+        run.request(partial(self._server.shutdown, drain=drain))
 
-    def _name_the_unfinished(self, run: _Run[_AddressT], timeout: float | None) -> None:
-        server = run.server
-        if server is None:
-            self._logger.warning("The server has not ended within %s seconds: it is still being set up", timeout)
+    async def _close(self) -> None:
+        with contextlib.suppress(BusyResourceError):
+            await self._server.server_close()
             return
-        handler, clients = server.describe_handler()
+        await self._server.shutdown()  # it has no clients yet
+        await self._server.server_close()
+
+    def _name_the_unfinished(self, run: _Run, timeout: float | None) -> None:
+        logger = self._server.logger
+        if run.portal is None:
+            logger.warning("The server has not ended within %s seconds: it is still being set up", timeout)
+            return
+        handler, clients = self._server.describe_handler()
         names = ", ".join(map(str, clients[:_NAMED_CLIENTS]))
-        self._logger.warning(
+        logger.warning(
             "The server has not ended within %s seconds: %s %s, with clients: %d%s",
             timeout,
             handler,
-            "is finishing its requests" if server.is_draining() else "goes on after its cancellation",
+            "is finishing its requests" if self.is_draining() else "goes on after its cancellation",
             len(clients),
             f" ({names}{', ...' if len(clients) > _NAMED_CLIENTS else ''})" if clients else "",
         )
 
 
-class _Run(Generic[_AddressT]):
+class _Run:
     """One call of ``serve_forever()``, for other threads."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
         self.is_stopping = False
-        self.server: BaseAsyncNetworkServer[Any, _AddressT] | None = None
         self.portal: ThreadsPortal | None = None
         self._thread = threading.get_ident()
 
@@ -248,20 +237,15 @@ class _Run(Generic[_AddressT]):
                 " a request handler uses the server that its service_init() is given"
             )
 
-    def request(
-        self, func: Callable[[BaseAsyncNetworkServer[Any, _AddressT]], Coroutine[Any, Any, None]]
-    ) -> concurrent.futures.Future[None] | None:
+    def request(self, func: Callable[[], Coroutine[Any, Any, None]]) -> concurrent.futures.Future[None] | None:
         """Has ``func`` run in the event loop; None if that is not there yet, or not any more."""
-        if self.portal is None or self.server is None:
+        if self.portal is None:
             return None
         with contextlib.suppress(RuntimeError):  # the portal is closed
-            return self.portal.run_coroutine_soon(func, self.server)
+            return self.portal.run_coroutine_soon(func)
         return None
 
 
-async def _close(server: BaseAsyncNetworkServer[Any, Any]) -> None:
-    with contextlib.suppress(BusyResourceError):
-        await server.server_close()
-        return
-    await server.shutdown()  # it has no clients yet
-    await server.server_close()
+def standalone_backend(backend: AsyncBackend | BuiltinAsyncBackendLiteral | None) -> AsyncBackend:
+    """The backend that ``backend`` means to a standalone server: itself, the one of that name, or for None that of asyncio."""
+    return ensure_backend("asyncio" if backend is None else backend)

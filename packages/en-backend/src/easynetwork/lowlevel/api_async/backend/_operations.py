@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
+from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 from ._scopes import CancelScope
@@ -123,6 +124,13 @@ class Tasks(metaclass=ABCMeta):
             RuntimeError: there is none.
         """
 
+    def run_steps(self, steps: Generator[Any, Any, T]) -> Awaitable[T]:
+        """Awaits ``steps``, a generator of what is to be waited for, as `types.coroutine` makes a coroutine of.
+
+        An event loop may step it without waking the task, as long as the code inside cannot tell the difference.
+        """
+        return _await_all(steps)
+
     async def gather(self, *coroutines: Coroutine[Any, Any, T]) -> list[T]:
         """Runs the coroutines at the same time and returns their results in the order given.
 
@@ -180,6 +188,11 @@ class Threads(metaclass=ABCMeta):
     @abstractmethod
     def create_threads_portal(self) -> ThreadsPortal:
         """Makes a portal, not yet open, through which other threads call into this event loop."""
+
+
+@coroutine
+def _await_all(steps: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    return (yield from steps)
 
 
 async def _finish(coroutine: Coroutine[Any, Any, T]) -> T:

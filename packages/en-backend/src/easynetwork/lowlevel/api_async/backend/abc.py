@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from ...fair_lock import FairLock
-from ._operations import Cancellation, Synchronization, Tasks, Threads
+from ._runtime import Runtime
 from ._scopes import CancelScope
 from ._sockets import DatagramSockets, NameResolution, StreamSockets, UnixSockets
 from ._sync import ICondition, IEvent, ILock
@@ -17,6 +16,7 @@ __all__ = (
     "ICondition",
     "IEvent",
     "ILock",
+    "Runtime",
     "Task",
     "TaskGroup",
     "TaskInfo",
@@ -24,25 +24,5 @@ __all__ = (
 )
 
 
-class AsyncBackend(
-    Tasks,
-    Cancellation,
-    Synchronization,
-    NameResolution,
-    Threads,
-    StreamSockets,
-    DatagramSockets,
-    UnixSockets,
-):
-    """All that easynetwork asks of an event loop, and what request handlers get from ``client.backend()``.
-
-    Except for `bootstrap` and the creation of locks and events, everything needs the event loop to be running.
-    A backend keeps no state of its own: one instance serves every event loop of its kind, in every thread.
-    """
-
-    def create_fair_lock(self) -> ILock:
-        """Makes a lock that is handed over in the order of the requests, cheap enough to be taken for each packet.
-
-        It does not suspend while it is free, and does not know its owner: a task that takes it twice waits for itself.
-        """
-        return FairLock(self)
+class AsyncBackend(Runtime, NameResolution, StreamSockets, DatagramSockets, UnixSockets):
+    """All that easynetwork asks of an event loop, and what request handlers get from ``client.backend()``."""

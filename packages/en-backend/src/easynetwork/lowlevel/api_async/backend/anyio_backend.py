@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import math
-import sys
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
@@ -18,7 +16,6 @@ import anyio.to_thread
 from ._anyio_tasks import AnyIOTaskGroup
 from ._portal import EventLoopPortal
 from .abc import AsyncBackend, CancelScope, ICondition, IEvent, ILock, TaskGroup, TaskInfo, ThreadsPortal
-from .utils import running_library
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,18 +29,13 @@ T = TypeVar("T")
 class AnyIOBackend(AsyncBackend):
     """The part of a backend that is the same on every event loop that anyio knows."""
 
+    @abstractmethod
     def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
         """Gives the function by which other threads make the running event loop call something.
 
         The calls are made in the order of the requests, each in a copy of the requester's context, where anyio has to
         know its event loop. The function does not wait; it raises `RuntimeError` when the event loop is gone.
         """
-        if running_library() == "asyncio":
-            loop = asyncio.get_running_loop()
-            return lambda func: loop.call_soon_threadsafe(_call_outside_tasks, func)
-        trio: Any = sys.modules["trio"]  # where it runs, it was imported; where it does not, it is not needed
-        token = trio.lowlevel.current_trio_token()
-        return lambda func: token.run_sync_soon(contextvars.copy_context().run, func)
 
     # time and cancellation
 
@@ -152,11 +144,3 @@ class _AnyIOCancelScope(CancelScope):
 
 async def _run_in_thread(func: Callable[[*Args], T], args: tuple[*Args]) -> T:
     return await anyio.to_thread.run_sync(func, *args)
-
-
-def _call_outside_tasks(func: Callable[[], object]) -> None:
-    # If sniffio is there, anyio asks it for the event loop; it sees asyncio only in tasks, and a callback is none.
-    sniffio: Any = sys.modules.get("sniffio")
-    if sniffio is not None:
-        sniffio.current_async_library_cvar.set("asyncio")
-    func()

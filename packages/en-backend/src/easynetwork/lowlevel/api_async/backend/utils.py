@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from .abc import AsyncBackend
 
 __all__ = (
     "BuiltinAsyncBackendLiteral",
+    "call_outside_tasks",
     "ensure_backend",
     "new_builtin_backend",
     "refuse_nested_event_loop",
@@ -135,3 +137,12 @@ def refuse_nested_event_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(f"an event loop is running in this thread already ({library})")
+
+
+def call_outside_tasks(func: Callable[[], object]) -> None:
+    """Calls ``func`` in a callback of an asyncio event loop, where anyio has to know it all the same."""
+    # If sniffio is there, anyio asks it for the event loop; it sees asyncio only in tasks.
+    sniffio: Any = sys.modules.get("sniffio")
+    if sniffio is not None:
+        sniffio.current_async_library_cvar.set("asyncio")
+    func()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a case takes place: an event loop, servers on it that are attacked, and the table that its figures go to."""
+"""The harness of a case: an event loop, servers on it that are attacked, and the table that its figures go to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from typing import IO, Any
 from attacks.attacked_process import AttackedProcess, lines_of
 from attacks.figures import Figures
 
-__all__ = ("Arena", "at_once")
+__all__ = ("Harness", "at_once")
 
 _FOLDER = Path(__file__).resolve().parents[1]
 
@@ -29,7 +29,7 @@ _LINES_SHOWN = 40
 
 
 @dataclass
-class Arena:
+class Harness:
     """One event loop's part of a case."""
 
     loop: str
@@ -44,7 +44,7 @@ class Arena:
     _started: int = field(default=0, init=False)
 
     @contextmanager
-    def open(self) -> Generator[Arena]:
+    def open(self) -> Generator[Harness]:
         """Lets servers run until the end of the block; then they must stop in order, in time."""
         with self._stack:
             yield self
@@ -86,25 +86,25 @@ def at_once(case: Callable[..., None]) -> Callable[..., None]:
     """Has a test run on all event loops at the same time, in place of one after the other: most cases mostly wait, or start processes."""
 
     @functools.wraps(case)
-    def run(arenas: list[Arena], **fixtures: Any) -> None:
+    def run(harnesses: list[Harness], **fixtures: Any) -> None:
         with contextlib.ExitStack() as stack, ThreadPoolExecutor() as threads:
-            opened = [stack.enter_context(arena.open()) for arena in arenas]
-            for attacked in [threads.submit(_attack, case, arena, fixtures) for arena in opened]:
+            opened = [stack.enter_context(harness.open()) for harness in harnesses]
+            for attacked in [threads.submit(_attack, case, harness, fixtures) for harness in opened]:
                 attacked.result()
 
     # What pytest looks at, to know the fixtures.
     signature = inspect.signature(case)
-    others = [parameter for name, parameter in signature.parameters.items() if name != "arena"]
-    arenas = inspect.Parameter("arenas", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    vars(run)["__signature__"] = signature.replace(parameters=[arenas, *others])
+    others = [parameter for name, parameter in signature.parameters.items() if name != "harness"]
+    harnesses = inspect.Parameter("harnesses", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    vars(run)["__signature__"] = signature.replace(parameters=[harnesses, *others])
     return run
 
 
-def _attack(case: Callable[..., None], arena: Arena, fixtures: dict[str, Any]) -> None:
+def _attack(case: Callable[..., None], harness: Harness, fixtures: dict[str, Any]) -> None:
     try:
-        case(arena, **fixtures)
+        case(harness, **fixtures)
     except BaseException:
-        arena.figures.failed(arena.loop)
+        harness.figures.failed(harness.loop)
         raise
 
 

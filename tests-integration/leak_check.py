@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test leaves behind."""
+"""The leak check of a test: descriptors and threads that it leaves behind."""
 
 from __future__ import annotations
 
 import os
 import threading
 
-__all__ = ("Census",)
+__all__ = ("LeakCheck",)
 
 _FOLDER = "/proc/self/fd"
 
@@ -14,7 +14,7 @@ _PATIENCE = 5.0
 """Seconds."""
 
 
-class Census:
+class LeakCheck:
     """Counts descriptors, where the system tells them, and threads, from the moment when it is made."""
 
     def __init__(self) -> None:

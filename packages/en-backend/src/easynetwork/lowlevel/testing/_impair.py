@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from .impairments import Impairments
 from .memory_sockets import InetAddress
-from .weather import Weather
 
-__all__ = ("ON_TIME", "Passage", "forecast")
+__all__ = ("ON_TIME", "Transit", "impair")
 
 
-class Passage(NamedTuple):
+class Transit(NamedTuple):
     """How one copy of a datagram gets to its destination."""
 
     delay: float = 0.0
@@ -20,22 +20,22 @@ class Passage(NamedTuple):
     overtaken: bool = False
 
 
-ON_TIME: Final = Passage()
+ON_TIME: Final = Transit()
 
 
-def forecast(weather: Weather, sender: InetAddress) -> Iterator[tuple[Passage, ...]]:
+def impair(impairments: Impairments, sender: InetAddress) -> Iterator[tuple[Transit, ...]]:
     """Yields, without end, what becomes of each datagram that ``sender`` sends: how its copies travel. No copy arrives of one that is lost."""
-    if weather.is_clear:
+    if impairments.impairs_nothing:
         yield from itertools.repeat((ON_TIME,))
-    chance = random.Random(f"{weather.seed} {sender}")
+    chance = random.Random(f"{impairments.seed} {sender}")
 
-    def passage() -> Passage:
-        return Passage(chance.uniform(*weather.delays), chance.random() < weather.reorder)
+    def transit() -> Transit:
+        return Transit(chance.uniform(*impairments.delays), chance.random() < impairments.reorder)
 
     while True:
-        lost, doubled = chance.random() < weather.loss, chance.random() < weather.duplicate
+        lost, doubled = chance.random() < impairments.loss, chance.random() < impairments.duplicate
         copies = (
-            passage(),
-            passage(),
+            transit(),
+            transit(),
         )  # always as many throws of the dice, so that no field changes what the others do
         yield () if lost else copies if doubled else copies[:1]

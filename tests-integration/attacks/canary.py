@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ordinary client, beside attackers: asks, waits for the answer, checks it, and asks again."""
+"""A canary: an ordinary client beside attackers, which asks, waits for the answer, checks it, and asks again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-__all__ = ("GoodClient",)
+__all__ = ("Canary",)
 
 _PAUSE = 0.005
 """Seconds between two questions."""
@@ -16,7 +16,7 @@ _PATIENCE = 0.2
 """Seconds after which a datagram counts as lost, and is sent again."""
 
 
-class GoodClient:
+class Canary:
     """Asks in a thread of its own, while a block runs.
 
     Args:
@@ -34,7 +34,7 @@ class GoodClient:
         self.repeated = 0
         """Datagrams that were sent again."""
 
-    def __enter__(self) -> GoodClient:
+    def __enter__(self) -> Canary:
         self._thread.start()
         return self
 

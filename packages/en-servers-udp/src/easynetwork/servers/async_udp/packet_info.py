@@ -23,14 +23,14 @@ from easynetwork.lowlevel.socket import INETSocketAttribute
 from easynetwork.lowlevel.streams import RawControlMessage
 from easynetwork.servers.engine.datagram_source import DatagramSource, WrappedListener
 
-__all__ = ("AskedAddressListener", "Flow", "answering_from_asked_address")
+__all__ = ("Flow", "PacketInfoListener", "answering_from_local_address")
 
 _REMEMBERED: Final = 256
 """Local addresses whose control messages are kept ready. Most hosts have a handful; 127.0.0.0/8 alone has 16 million."""
 
 
 class Flow(NamedTuple):
-    """A peer, and the address of ours that it talks to: the name of a client on a wildcard socket."""
+    """A remote address, and the local one that its datagrams were sent to: the name of a client on a wildcard socket."""
 
     remote: Any
     """As the socket gives it."""
@@ -39,7 +39,7 @@ class Flow(NamedTuple):
     """None if the datagram was sent to an address that nobody can answer from (multicast)."""
 
 
-class AskedAddressListener(WrappedListener[ControlDatagramListener]):
+class PacketInfoListener(WrappedListener[ControlDatagramListener]):
     """The datagrams of a wildcard socket. Its addresses are of the class `Flow`."""
 
     def __init__(self, listener: ControlDatagramListener) -> None:
@@ -79,13 +79,13 @@ class AskedAddressListener(WrappedListener[ControlDatagramListener]):
         return self._sources[local]
 
 
-def answering_from_asked_address(listener: DatagramListener) -> DatagramSource[bytes]:
-    """``listener`` itself, or, if it is bound to all addresses and the system can tell them apart, an `AskedAddressListener`."""
+def answering_from_local_address(listener: DatagramListener) -> DatagramSource[bytes]:
+    """``listener`` itself, or, if it is bound to all addresses and the system can tell them apart, an `PacketInfoListener`."""
     host = listener.extra(INETSocketAttribute.sockname).host
     if not isinstance(listener, ControlDatagramListener) or not ipaddress.ip_address(host).is_unspecified:
         return listener
     try:
-        return AskedAddressListener(listener)
+        return PacketInfoListener(listener)
     except NotImplementedError:
         return listener
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import pytest
 
 from easynetwork.lowlevel.datagrams import DatagramEndpoint
 from easynetwork.lowlevel.request_handler import RecvParams
-from easynetwork.lowlevel.testing import MemoryBackend, Weather
+from easynetwork.lowlevel.testing import Impairments, MemoryBackend
 from easynetwork.protocol import DatagramProtocol
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.servers.engine.datagram_reader import DatagramReader
 from easynetwork.servers.engine.datagram_service import DatagramService
-from easynetwork.servers.engine.datagram_source import DatagramSource
+from easynetwork.servers.engine.settings import DatagramSettings
 from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramRequestHandler
 
 # Time is virtual, so that patience costs nothing.
@@ -35,8 +34,8 @@ Serve = Callable[[AsyncDatagramRequestHandler[str, str]], AbstractAsyncContextMa
 
 @pytest.fixture(params=SEEDS)
 def backend(request: pytest.FixtureRequest) -> MemoryBackend:
-    storm = Weather(loss=0.2, duplicate=0.2, reorder=0.2, delay=(0.001, 0.2), seed=request.param)
-    return MemoryBackend(weather=storm)
+    impairments = Impairments(loss=0.2, duplicate=0.2, reorder=0.2, delay=(0.001, 0.2), seed=request.param)
+    return MemoryBackend(impairments=impairments)
 
 
 @pytest.fixture
@@ -45,22 +44,17 @@ def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
     async def serve(handler: AsyncDatagramRequestHandler[str, str]) -> AsyncGenerator[None]:
         (listener,) = await backend.create_udp_listeners("127.0.0.1", PORT)
 
-        async def open_listeners() -> Sequence[DatagramSource[bytes]]:
-            raise AssertionError("this is the server's business")
-
-        def attributes(listener: Any, address: Any) -> dict[Any, Callable[[], Any]]:
-            return {}
-
         protocol: DatagramProtocol[str, str] = DatagramProtocol(StringLineSerializer())
-        service = DatagramService(
-            open_listeners=open_listeners,
+        settings: DatagramSettings[bytes, str, str] = DatagramSettings(
+            backend=backend,
             peer_name=lambda listener, address: address,
-            client_attributes=attributes,
+            describe_peer=lambda listener, address: {},
             protocol=protocol,
             handler=handler,
             logger=logger,
             reader=DatagramReader(protocol),
         )
+        service = DatagramService(settings)
         with backend.open_cancel_scope() as scope:
             async with backend.create_task_group() as clients:
                 await clients.start(service.serve, listener, clients)
@@ -71,23 +65,23 @@ def serve(backend: MemoryBackend, logger: logging.Logger) -> Serve:
     return serve
 
 
-class Clerk(AsyncDatagramRequestHandler[str, str]):
+class CountingHandler(AsyncDatagramRequestHandler[str, str]):
     """Counts how often each request has come, and how many generators a peer has at a time."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
-        self.attended: set[Client] = set()
+        self.active: set[Client] = set()
 
     async def handle(self, client: Client) -> Requests:
-        assert client not in self.attended
-        self.attended.add(client)
+        assert client not in self.active
+        self.active.add(client)
         try:
             request = yield None
             self.seen[request] += 1
             await client.backend().sleep(0.01)
             await client.send_packet(request)
         finally:
-            self.attended.remove(client)
+            self.active.remove(client)
 
 
 async def ask_until_answered(backend: MemoryBackend, peer: DatagramEndpoint, request: str) -> None:
@@ -104,7 +98,7 @@ async def ask_until_answered(backend: MemoryBackend, peer: DatagramEndpoint, req
 
 
 async def test_whatever_is_repeated_until_it_is_answered_is_answered(serve: Serve, backend: MemoryBackend) -> None:
-    clerk = Clerk()
+    handler = CountingHandler()
 
     async def ask_all(name: str) -> None:
         peer = await backend.create_udp_endpoint("127.0.0.1", PORT)
@@ -112,11 +106,11 @@ async def test_whatever_is_repeated_until_it_is_answered_is_answered(serve: Serv
             await ask_until_answered(backend, peer, f"{name} {number}")
         await peer.aclose()
 
-    async with serve(clerk):
+    async with serve(handler):
         await backend.gather(*map(ask_all, "abc"))
 
-    assert len(clerk.seen) == 3 * REQUESTS
-    assert clerk.attended == set()
+    assert len(handler.seen) == 3 * REQUESTS
+    assert handler.active == set()
 
 
 async def test_a_dialogue_with_a_time_limit_begins_anew(serve: Serve, backend: MemoryBackend) -> None:

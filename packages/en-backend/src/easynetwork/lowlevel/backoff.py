@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final
 
-__all__ = ("growing_pauses",)
+__all__ = ("backoff",)
 
 _FIRST: Final = 0.001
 _LONGEST: Final = 0.05  # what waiting costs is 20 calls a second
 
 
-def growing_pauses() -> Generator[float, None, None]:
+def backoff() -> Generator[float, None, None]:
     """Yields seconds without end, each time twice as many, up to a twentieth of a second."""
     pause = _FIRST
     while True:

@@ -4,12 +4,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ("Weather",)
+__all__ = ("Impairments",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weather:
-    """What happens to datagrams on their way; the default is nothing.
+class Impairments:
+    """What happens to datagrams on their way, as with the network emulator of Linux (tc-netem(8)); the default is nothing.
 
     It is decided by chance, and the same seed decides the same about the same datagrams of a sender, whatever other senders do. One field does not
     change what the others do: the same datagrams are lost, whether there is a delay or not.
@@ -32,7 +32,7 @@ class Weather:
     """Seconds on the way: always the same, or between the lowest and the highest. If they differ, datagrams overtake each other."""
 
     seed: int = 0
-    """Which of all possible series of accidents it is."""
+    """Which of all possible random series it is."""
 
     def __post_init__(self) -> None:
         for name in ("loss", "duplicate", "reorder"):
@@ -53,7 +53,7 @@ class Weather:
         return self.delay if isinstance(self.delay, tuple) else (self.delay, self.delay)
 
     @property
-    def is_clear(self) -> bool:
+    def impairs_nothing(self) -> bool:
         """Tells whether nothing happens to datagrams."""
         return not any((self.loss, self.duplicate, self.reorder, *self.delays))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in: the limits on connections."""
+"""The limits on connections (admission control)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .log import RateLimit
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, IEvent
 
-__all__ = ("Admission", "network_of")
+__all__ = ("ConnectionLimiter", "network_of")
 
 _V4_MAPPED = bytes(10) + b"\xff\xff"
 
 
-class Admission:
+class ConnectionLimiter:
     """Counts connections, and knows when there are too many."""
 
     def __init__(self, limits: ServerLimits, counters: Counters, logger: logging.Logger) -> None:
@@ -50,19 +50,23 @@ class Admission:
                 self._change = backend.create_event()
             await self._change.wait()
 
-    def enter(self, network: bytes | None) -> bool:
-        """Counts one more connection; False if its network has too many already, and then it is not counted."""
-        limit = self._limits.max_connections_per_address
-        if network is not None:
-            if limit is not None and self._networks[network] >= limit:
-                self._refuse(limit)
-                return False
-            self._networks[network] += 1
+    def enter(self) -> None:
+        """Takes a slot for a connection that was accepted."""
         self._connections += 1
+
+    def admit(self, network: bytes | None) -> bool:
+        """Counts a connection under the network of its peer; tells False, and does not count it, if that network has too many already."""
+        if network is None:
+            return True
+        limit = self._limits.max_connections_per_address
+        if limit is not None and self._networks[network] >= limit:
+            self._refuse(limit)
+            return False
+        self._networks[network] += 1
         return True
 
     def leave(self, network: bytes | None) -> None:
-        """One that has entered is gone."""
+        """Releases the slot taken by `enter`, and what `admit` has counted under ``network``, if it has."""
         self._connections -= 1
         if network is not None:
             self._networks[network] -= 1
@@ -91,9 +95,11 @@ class Admission:
             self._logger.warning("Refused a connection: max_connections_per_address is %d", limit)
 
 
-def network_of(address: IPv4SocketAddress | IPv6SocketAddress) -> bytes:
-    """The part of an address that its owner cannot choose: all of an IPv4 address, the first 64 bits of an IPv6 address."""
+def network_of(address: object) -> bytes | None:
+    """Gives the part of an address that its owner cannot choose: all of an IPv4 address, the first 64 bits of an IPv6 address. None where there is none."""
     if isinstance(address, IPv4SocketAddress):
         return _socket.inet_aton(address.host)
+    if not isinstance(address, IPv6SocketAddress):
+        return None
     packed = _socket.inet_pton(_socket.AF_INET6, address.host.partition("%")[0])
     return packed[12:] if packed.startswith(_V4_MAPPED) else packed[:8]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The handlers under attack. A request is a word and an argument; what they tell of themselves is the answer to ``stats``."""
+"""The request handlers under attack. A request is a command and an argument; ``stats`` is answered with their counters."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from easynetwork.servers.handlers import (
     AsyncStreamRequestHandler,
 )
 
-__all__ = ("Clerk", "DatagramClerk", "StreamClerk")
+__all__ = ("Commands", "DatagramCommandHandler", "StreamCommandHandler")
 
 Client = AsyncBaseClientInterface[str]
 Requests = AsyncGenerator[RecvParams | None, str]
 
 
-class Clerk:
-    """Does what a request says, for either kind of handler."""
+class Commands:
+    """Runs the command in a request, for either kind of handler."""
 
     def __init__(self) -> None:
         self.connected = self.disconnected = 0
         self.handled = self.running = self.most_running = 0
         self.errors: list[str] = []
-        """What was raised at a ``yield`` or by a send, in the case of a word that wants to know."""
+        """What was raised at a ``yield`` or by a send, where the command asks for it."""
         self.breaking: set[str] = set()
         """Where the next call raises: ``handle``, or the name of a hook."""
         self._taken: list[int] = []
@@ -47,26 +47,26 @@ class Clerk:
             self.breaking.remove(where)
             raise LookupError(f"in {where}")
 
-    async def attend(self, client: Client) -> Requests:
+    async def run(self, client: Client) -> Requests:
         self.break_if_wanted("handle")
         try:
             request = yield None
         except BaseProtocolParseError as exc:
             self.errors.append(type(exc.error).__name__)
             return
-        word, _, argument = request.partition(" ")
+        command, _, argument = request.partition(" ")
         self.handled += 1
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            if word == "take":
+            if command == "take":
                 await self._tell_taken(client, (yield _asking_for_control(self._keep)))
-            elif word == "talk":
+            elif command == "session":
                 while request := (yield None):
                     await client.send_packet(request)
-            elif word == "crash":
+            elif command == "crash":
                 yield _asking_for_control(_crash)
-            elif word == "limit":
+            elif command == "limit":
                 await client.send_packet("go")
                 try:
                     yield RecvParams(timeout=float(argument))
@@ -74,11 +74,11 @@ class Clerk:
                     await client.send_packet("too slow")
             else:
                 # Interned, because Python's cache of methods holds on to each name that was looked up.
-                await getattr(self, sys.intern(f"do_{word or 'nothing'}"))(client, argument)
+                await getattr(self, sys.intern(f"do_{command or 'nothing'}"))(client, argument)
         finally:
             self.running -= 1
 
-    # words
+    # commands
 
     async def do_nothing(self, client: Client, text: str) -> None:
         """An empty request gets an empty answer."""
@@ -181,35 +181,35 @@ def _asking_for_control(callback: Callable[[Any], None]) -> RecvParams:
     return RecvParams(recv_with_ancillary=RecvAncillaryDataParams(callback))
 
 
-class StreamClerk(AsyncStreamRequestHandler[str, str]):
-    """Has a clerk attend to connections."""
+class StreamCommandHandler(AsyncStreamRequestHandler[str, str]):
+    """Runs the commands that come over connections."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
 
     async def service_init(self, exit_stack: Any, server: Any, /) -> None:
-        self._clerk.break_if_wanted("service_init")
+        self._commands.break_if_wanted("service_init")
 
     async def on_connection(self, client: AsyncStreamClient[str]) -> None:
-        self._clerk.break_if_wanted("on_connection")
-        self._clerk.connected += 1
+        self._commands.break_if_wanted("on_connection")
+        self._commands.connected += 1
 
     def handle(self, client: AsyncStreamClient[str]) -> Requests:
-        return self._clerk.attend(client)
+        return self._commands.run(client)
 
     async def on_disconnection(self, client: AsyncStreamClient[str]) -> None:
-        self._clerk.disconnected += 1
-        self._clerk.break_if_wanted("on_disconnection")
+        self._commands.disconnected += 1
+        self._commands.break_if_wanted("on_disconnection")
 
 
-class DatagramClerk(AsyncDatagramRequestHandler[str, str]):
-    """Has a clerk attend to datagrams."""
+class DatagramCommandHandler(AsyncDatagramRequestHandler[str, str]):
+    """Runs the commands that come in datagrams."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
 
     async def service_init(self, exit_stack: Any, server: Any, /) -> None:
-        self._clerk.break_if_wanted("service_init")
+        self._commands.break_if_wanted("service_init")
 
     def handle(self, client: AsyncDatagramClient[str]) -> Requests:
-        return self._clerk.attend(client)
+        return self._commands.run(client)

@@ -3,24 +3,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Generator
+from types import coroutine
 from typing import Any
 
 import pytest
 
 from easynetwork.exceptions import ClientClosedError, StreamProtocolParseError, UnsupportedOperation
-from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
+from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, TaskGroup
 from easynetwork.lowlevel.request_handler import RecvAncillaryDataParams, RecvParams
 from easynetwork.lowlevel.socket import INETSocketAttribute, IPv4SocketAddress
+from easynetwork.lowlevel.streams import ByteStream
 from easynetwork.lowlevel.testing import MemoryStream, memory_stream_pair
 from easynetwork.protocol import AnyStreamProtocolType, BufferedStreamProtocol, StreamProtocol
+from easynetwork.protocol.receivers import NEED_DATA
 from easynetwork.serializers import StringLineSerializer
 from easynetwork.serializers.base_stream import AutoSeparatedPacketSerializer
-from easynetwork.servers.engine.conversation import EOF
-from easynetwork.servers.engine.stream_client import StreamClient
-from easynetwork.servers.engine.stream_service import StreamService
-from easynetwork.servers.handlers import AsyncStreamRequestHandler, INETClientAttribute
-from easynetwork.servers.options import ServerTimeouts
+from easynetwork.servers.engine.counters import Counters
+from easynetwork.servers.engine.driver import END
+from easynetwork.servers.engine.stream_connection import StreamConnection
+from easynetwork.servers.handlers import INETClientAttribute
+
+from .recording import RecordingStream
+from .serving import Echo, stream_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +33,8 @@ in_virtual_time = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=Tr
 
 SOMEWHERE = IPv4SocketAddress("192.0.2.1", 1234)
 
-Pair = tuple[StreamClient[str, str], MemoryStream]
+Connection = StreamConnection[str, str]
+Pair = tuple[Connection, MemoryStream]
 MakePair = Callable[..., Pair]
 
 
@@ -39,36 +45,51 @@ def protocol(request: pytest.FixtureRequest) -> AnyStreamProtocolType[str, str]:
 
 
 @pytest.fixture
-def connect(backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str], logger: logging.Logger) -> MakePair:
-    """Makes a client and the stream of its peer."""
+async def tasks(backend: AsyncBackend) -> AsyncIterator[TaskGroup]:
+    """Those of the server: what a connection starts is at its end when the test is."""
+    async with backend.create_task_group() as tasks:
+        yield tasks
 
-    def connect(
-        *,
-        capacity: int = 65536,
-        protocol: AnyStreamProtocolType[str, str] = protocol,
-        timeouts: ServerTimeouts | None = None,
-    ) -> Pair:
+
+def attributes() -> dict[Any, Callable[[], Any]]:
+    return {INETClientAttribute.remote_address: lambda: SOMEWHERE}
+
+
+@pytest.fixture
+def connect(
+    backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str], logger: logging.Logger, tasks: TaskGroup
+) -> MakePair:
+    """Makes a connection and the stream of its peer."""
+
+    def connect(*, capacity: int = 65536, protocol: AnyStreamProtocolType[str, str] = protocol) -> Pair:
         ours, theirs = memory_stream_pair(backend, capacity=capacity)
-        service = StreamService(
-            open_listeners=not_here,
-            client_attributes=not_here,
-            protocol=protocol,
-            handler=Handler(),
-            logger=logger,
-            max_recv_size=65536,
-            timeouts=timeouts or ServerTimeouts(),
-        )
-        return StreamClient(ours, service, {INETClientAttribute.remote_address: lambda: SOMEWHERE}), theirs
+        return make_connection(backend, protocol, logger, ours, tasks), theirs
 
     return connect
 
 
-def not_here(*_: object) -> Any:
-    raise AssertionError("this is the service's business")
+def make_connection(
+    backend: AsyncBackend,
+    protocol: AnyStreamProtocolType[str, str],
+    logger: logging.Logger,
+    stream: ByteStream,
+    tasks: TaskGroup,
+) -> Connection:
+    settings = stream_settings(backend, Echo(), protocol=protocol, logger=logger)
+    return StreamConnection(settings, stream, Counters(), attributes, tasks)
 
 
-class Handler(AsyncStreamRequestHandler[str, str]):
-    handle = not_here
+@coroutine
+def receive(client: Connection, params: object) -> Generator[Any, Any, Any]:
+    """Gives the next packet as the driver does, or `END`."""
+    packet = client.take(params)
+    while packet is NEED_DATA:
+        try:
+            yield from client.until_readable()
+            packet = client.read()
+        except client.receive_errors as exc:
+            packet = client.receive_failed(exc)
+    return packet
 
 
 async def read_to_end(stream: MemoryStream) -> bytes:
@@ -84,10 +105,10 @@ async def read_to_end(stream: MemoryStream) -> bytes:
 async def test_packets_come_in_order_whatever_their_segments(connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"one\ntwo\nth")
-    assert [await client.receive(None), await client.receive(None)] == ["one", "two"]
+    assert [await receive(client, None), await receive(client, None)] == ["one", "two"]
 
     await peer.send(b"ree\n")
-    assert await client.receive(RecvParams()) == "three"
+    assert await receive(client, RecvParams()) == "three"
 
 
 @in_virtual_time
@@ -103,64 +124,64 @@ async def test_a_time_out_is_for_the_whole_packet(backend: AsyncBackend, connect
         dripping = await tasks.start(drip)
         start = backend.current_time()
         with pytest.raises(TimeoutError):
-            await client.receive(RecvParams(timeout=2.25))
+            await receive(client, RecvParams(timeout=2.25))
         assert backend.current_time() - start == pytest.approx(2.25)
         dripping.cancel()
 
     await peer.send(b"\n")
-    assert await client.receive(RecvParams(timeout=2)) == "x" * 5, "what had come before is not lost"
+    assert await receive(client, RecvParams(timeout=2)) == "x" * 5, "what had come before is not lost"
 
 
 @in_virtual_time
 async def test_a_time_out_is_over_when_the_packet_is_there(backend: AsyncBackend, connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"one\n")
-    await client.receive(RecvParams(timeout=1))
+    await receive(client, RecvParams(timeout=1))
     await backend.sleep(10)
 
     await peer.send(b"two\n")
-    assert await client.receive(None) == "two"
+    assert await receive(client, None) == "two"
 
 
 async def test_a_packet_that_is_there_needs_no_time(connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"one\ntwo\n")
 
-    assert await client.receive(RecvParams(timeout=0)) == "one"
-    assert await client.receive(RecvParams(timeout=0)) == "two"
+    assert await receive(client, RecvParams(timeout=0)) == "one"
+    assert await receive(client, RecvParams(timeout=0)) == "two"
     with pytest.raises(TimeoutError):
-        await client.receive(RecvParams(timeout=0))
+        await receive(client, RecvParams(timeout=0))
 
 
 async def test_infinity_is_no_limit(connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"one\n")
 
-    assert await client.receive(RecvParams(timeout=float("inf"))) == "one"
+    assert await receive(client, RecvParams(timeout=float("inf"))) == "one"
 
 
 async def test_a_number_is_a_deprecated_time_out(connect: MakePair) -> None:
     client, _ = connect()
 
     with pytest.warns(DeprecationWarning, match="RecvParams"), pytest.raises(TimeoutError):
-        await client.receive(0)
+        await receive(client, 0)
     with pytest.warns(DeprecationWarning, match="RecvParams"), pytest.raises(ValueError, match="timeout"):
-        await client.receive(-1.0)
+        await receive(client, -1.0)
 
 
-@pytest.mark.parametrize("wish", ["soon", True, object()])
-async def test_other_wishes_are_errors(connect: MakePair, wish: object) -> None:
+@pytest.mark.parametrize("params", ["soon", True, object()])
+async def test_whatever_else_is_yielded_is_an_error(connect: MakePair, params: object) -> None:
     client, _ = connect()
 
     with pytest.raises(TypeError):
-        await client.receive(wish)
+        await receive(client, params)
 
 
 async def test_there_are_no_control_messages(connect: MakePair) -> None:
     client, _ = connect()
 
     with pytest.raises(UnsupportedOperation):
-        await client.receive(RecvParams(recv_with_ancillary=RecvAncillaryDataParams(print)))
+        await receive(client, RecvParams(recv_with_ancillary=RecvAncillaryDataParams(print)))
     with pytest.raises(UnsupportedOperation):
         await client.send_packet_with_ancillary("x", [])
 
@@ -170,8 +191,8 @@ async def test_after_a_bad_frame_reading_goes_on(connect: MakePair) -> None:
     await peer.send(b"\xff\ngood\n")
 
     with pytest.raises(StreamProtocolParseError):
-        await client.receive(None)
-    assert await client.receive(None) == "good"
+        await receive(client, None)
+    assert await receive(client, None) == "good"
 
 
 class BrokenSerializer(AutoSeparatedPacketSerializer[str, str]):
@@ -192,7 +213,7 @@ async def test_a_protocol_that_crashes_says_so(connect: MakePair) -> None:
     await peer.send(b"x\n")
 
     with pytest.raises(RuntimeError, match=r"protocol\.build_packet_from_chunks\(\) crashed") as caught:
-        await client.receive(None)
+        await receive(client, None)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     with pytest.raises(RuntimeError, match=r"protocol\.generate_chunks\(\) crashed") as caught:
         await client.send_packet("x")
@@ -205,45 +226,51 @@ async def test_the_end_drops_a_frame_that_was_cut_off(connect: MakePair) -> None
     await peer.send(b"one\ntw")
     await peer.aclose()
 
-    assert await client.receive(None) == "one"
-    assert await client.receive(None) is EOF
-    assert await client.receive(None) is EOF
+    assert await receive(client, None) == "one"
+    assert await receive(client, None) is END
+    assert await receive(client, None) is END
 
 
 async def test_a_lost_connection_is_an_end(connect: MakePair) -> None:
     client, peer = connect()
     peer.abort()
 
-    assert await client.receive(None) is EOF
+    assert await receive(client, None) is END
 
 
 async def test_a_closed_client_receives_nothing_more(connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"one\ntwo\n")
-    assert await client.receive(None) == "one"
+    assert await receive(client, None) == "one"
     await client.aclose()
 
-    assert await client.receive(None) is EOF
+    assert await receive(client, None) is END
 
 
 async def test_closing_wakes_who_receives(backend: AsyncBackend, connect: MakePair) -> None:
     client, _ = connect()
 
     async with backend.create_task_group() as tasks:
-        receiving = await tasks.start(client.receive, None)
+        got: list[object] = []
+
+        async def receive_end() -> None:
+            got.append(await receive(client, None))
+
+        receiving = await tasks.start(receive_end)
         await backend.coro_yield()
         await client.aclose()
-        assert await receiving.join() is EOF
+        await receiving.join()
+        assert got == [END]
 
 
 async def test_a_cancelled_receive_loses_nothing(backend: AsyncBackend, connect: MakePair) -> None:
     client, peer = connect()
     await peer.send(b"on")
     with backend.move_on_after(0):
-        await client.receive(None)
+        await receive(client, None)
 
     await peer.send(b"e\n")
-    assert await client.receive(None) == "one"
+    assert await receive(client, None) == "one"
 
 
 # sending
@@ -398,6 +425,23 @@ async def test_an_abort_is_a_reset(connect: MakePair) -> None:
         await peer.receive(1)
 
 
+async def test_an_abort_drops_what_is_held(
+    backend: AsyncBackend, protocol: AnyStreamProtocolType[str, str], logger: logging.Logger, tasks: TaskGroup
+) -> None:
+    sends: list[bytes] = []
+    ours, peer = memory_stream_pair(backend)
+    client = make_connection(backend, protocol, logger, RecordingStream(ours, sends), tasks)
+    await peer.send(b"one\ntwo\n")
+    await receive(client, None)
+    await client.send_packet("held")
+    client.abort()
+    client.uncork()
+
+    assert sends == []
+    with pytest.raises(ClientClosedError):
+        await client.send_packet("y")
+
+
 # what else
 
 
@@ -429,7 +473,7 @@ async def test_a_busy_client_lets_the_others_run(backend: AsyncBackend, connect:
         start = time.monotonic()
         for _ in range(packets):
             if deed == "receive":
-                await client.receive(None)
+                await receive(client, None)
             else:
                 await client.send_packet("x")
         elapsed = time.monotonic() - start
