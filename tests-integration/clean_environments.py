@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The distributions as strangers get them: built, then installed into an empty environment with only what they declare."""
+"""The distributions as strangers get them: built, then installed into an empty environment with
+only what they declare.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,10 @@ class Wheels:
     uv: Uv
 
     def everything(self, *extras: str) -> str:
-        """The meta-package as a requirement. The constraints leave it out: some tests install a stranger's of that name."""
+        """The meta-package as a requirement.
+
+        The constraints leave it out: some tests install a stranger's of that name.
+        """
         [wheel] = self.constraints.parent.glob(f"{META}-*.whl")
         return f"{META}[{','.join(extras)}] @ {wheel.as_uri()}"
 

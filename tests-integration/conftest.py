@@ -26,7 +26,8 @@ from stream_peers import Transport
 from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 from easynetwork.lowlevel.api_async.backend.utils import new_builtin_backend
 
-# Imported before anything is frozen (below): it looks for the referrers of objects then, and sees no frozen ones.
+# Imported before anything is frozen (below): it looks for the referrers of objects then, and sees
+# no frozen ones.
 hypothesis.settings.load_profile("ci")
 
 collect_ignore = ["example-backend"]  # tested where it is installed: test_third_party_backend.py
@@ -61,7 +62,9 @@ def backend(anyio_backend: tuple[str, dict[str, Any]]) -> AsyncBackend:
 
 @pytest.fixture(scope="module", autouse=True)
 def _old_objects_are_not_collected_again() -> Iterator[None]:
-    """What is there before a module's first test is not its tests' garbage; to look at it after each of them takes most of their time."""
+    """What is there before a module's first test is not its tests' garbage; to look at it after
+    each of them takes most of their time.
+    """
     gc.collect()
     gc.freeze()
     yield
@@ -79,7 +82,9 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _slow_steps_are_not_logged() -> None:
-    """In development mode asyncio warns of each step over 0.1 seconds, which says something about the machine and nothing about us."""
+    """In development mode asyncio warns of each step over 0.1 seconds, which says something about
+    the machine and nothing about us.
+    """
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request handlers of datagrams that use what an event loop has: timeouts, and tasks in the background."""
+"""Request handlers of datagrams that use what an event loop has: timeouts, and tasks in the
+background.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ QUIET = 0.05
 
 
 class SocketPeer:
-    """The other end: a connected datagram socket. What is sent has arrived when `send` returns, so a server finds several datagrams together."""
+    """The other end: a connected datagram socket.
+
+    What is sent has arrived when `send` returns, so a server finds several datagrams together.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -93,7 +96,9 @@ class LineSocketPeer(SocketPeer):
 
 @contextmanager
 def udp_peer(server: Any, *, to: str | None = None, bound_to: str = "") -> Generator[SocketPeer]:
-    """A socket connected to one address of a UDP server, on the server's port: it hears answers that leave from there only."""
+    """A socket connected to one address of a UDP server, on the server's port: it hears answers
+    that leave from there only.
+    """
     address = server.get_addresses()[0]
     host = to or address.host
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -105,7 +110,10 @@ def udp_peer(server: Any, *, to: str | None = None, bound_to: str = "") -> Gener
 
 @contextmanager
 def unix_peer(server: Any, *, bound_to: str | bytes | None = "") -> Generator[SocketPeer]:
-    """A socket connected to a Unix datagram server. It has an abstract name that the system chooses, the one given, or none at all (None)."""
+    """A socket connected to a Unix datagram server.
+
+    It has an abstract name that the system chooses, the one given, or none at all (None).
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         if bound_to is not None:
             sock.bind(bound_to)
@@ -135,7 +143,9 @@ def name_of(peer: SocketPeer) -> str:
 
 
 class Pipe:
-    """A descriptor to send, its writing end, and what happens to the copies that arrive elsewhere."""
+    """A descriptor to send, its writing end, and what happens to the copies that arrive
+    elsewhere.
+    """
 
     def __init__(self) -> None:
         self._reading_end, self.fd = os.pipe()
@@ -154,7 +164,10 @@ class Pipe:
         self.fd = -1
 
     async def read(self) -> str:
-        """What was written into any copy; an empty string if all of them are closed. Ours is dropped first."""
+        """What was written into any copy; an empty string if all of them are closed.
+
+        Ours is dropped first.
+        """
         self.drop()
         with anyio.fail_after(PATIENCE):
             await anyio.wait_readable(self._reading_end)

@@ -33,10 +33,13 @@ def replaced(words: Iterable[str], **new: str) -> list[str]:
 
 @contextmanager
 def started(words: Iterable[str], folder: Path) -> Generator[subprocess.Popen[str]]:
-    """Runs ``python program.py ...`` in a folder while the block does, with pipes for all that it reads and says."""
+    """Runs ``python program.py ...`` in a folder while the block does, with pipes for all that it
+    reads and says.
+    """
     python, *rest = words
     assert python == "python"
-    # A shell that runs the tests in the background has them ignore Ctrl-C, which programs inherit, unless it is handled here.
+    # A shell that runs the tests in the background has them ignore Ctrl-C, which programs inherit,
+    # unless it is handled here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pipe = subprocess.PIPE
     command = [sys.executable, "-W", "error", *rest]
@@ -70,7 +73,10 @@ def port_of(server: subprocess.Popen[str]) -> int:
 
 
 def end(process: subprocess.Popen[str], number: int | None = None) -> tuple[int, list[str]]:
-    """Waits for the end of a process, after sending it a signal if one is given. Returns its status, and what it said on its error stream."""
+    """Waits for the end of a process, after sending it a signal if one is given.
+
+    Returns its status, and what it said on its error stream.
+    """
     if number is not None:
         process.send_signal(number)
     _, said = process.communicate(timeout=10)

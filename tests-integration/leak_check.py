@@ -15,7 +15,9 @@ _PATIENCE = 5.0
 
 
 class LeakCheck:
-    """Counts descriptors, where the system tells them, and threads, from the moment when it is made."""
+    """Counts descriptors, where the system tells them, and threads, from the moment when it is
+    made.
+    """
 
     def __init__(self) -> None:
         self._threads = set(threading.enumerate())
@@ -25,7 +27,8 @@ class LeakCheck:
         """What was not there before.
 
         Args:
-            patience: seconds that each thread may still need to end, as workers do that were told to.
+            patience: seconds that each thread may still need to end, as workers do that were told
+                to.
         """
         threads = {thread for thread in set(threading.enumerate()) - self._threads if not thread.daemon}
         for thread in threads:

@@ -33,7 +33,9 @@ on_trio = _only("trio")
 def each_where_it_works(
     argument: str, *, anywhere: Iterable[Any] = (), asyncio: Iterable[Any] = (), trio: Iterable[Any] = ()
 ) -> pytest.MarkDecorator:
-    """Parametrizes a test with functions or classes: those of one framework on its loops, the others on all loops."""
+    """Parametrizes a test with functions or classes: those of one framework on its loops, the
+    others on all loops.
+    """
     native = {"asyncio": [*anywhere, *asyncio], "trio": [*anywhere, *trio]}
     rows = [
         pytest.param(loop, value, id=f"{name}-{value.__name__}")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs of a page that talk with each other: its server runs while what the page shows of a terminal is done again."""
+"""Programs of a page that talk with each other: its server runs while what the page shows of a
+terminal is done again.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ _SOCKET = re.compile(r'"(\w+\.sock)"')
 
 
 def replayed_beside(server: str, page: Page, folder: Path) -> Iterator[tuple[str, str]]:
-    """Like `replayed`, while the program ``server`` of the page runs, which is ended by Ctrl-C. Sockets go into ``folder``."""
+    """Like `replayed`, while the program ``server`` of the page runs, which is ended by Ctrl-C.
+
+    Sockets go into ``folder``.
+    """
     write_programs(page, folder)
     source = _SOCKET.sub(rf'"{folder}/\1"', page.programs()[server]).replace(_PORT, "0")
     with serving_program(folder / server, source) as (process, address):

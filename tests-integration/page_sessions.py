@@ -22,14 +22,19 @@ def write_programs(page: Page, folder: Path) -> None:
 
 
 def replayed(page: Page, folder: Path) -> Iterator[tuple[str, str]]:
-    """Runs each command that the page shows after ``$``; what the page says it prints, and what it prints. The numbers of tasks are left out."""
+    """Runs each command that the page shows after ``$``; what the page says it prints, and what it
+    prints. The numbers of tasks are left out.
+    """
     for session in page.sessions():
         command, shown = session.removeprefix("$ ").split("\n", 1)
         yield _NUMBERED.sub("Task-N", shown), _NUMBERED.sub("Task-N", run_command(command, folder))
 
 
 def run_command(command: str, folder: Path) -> str:
-    """What a command of a page prints, errors included. Its Python is ours, and warnings are errors."""
+    """What a command of a page prints, errors included.
+
+    Its Python is ours, and warnings are errors.
+    """
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     result = subprocess.run(
         ["sh", "-e", "-c", command],

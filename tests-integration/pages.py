@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code that the pages of ``docs/`` print.
 
-A Python block whose first line is ``# name.py`` is a file that the reader saves and runs. All others continue each other, from the top of the page to its end.
+A Python block whose first line is ``# name.py`` is a file that the reader saves and runs. All
+others continue each other, from the top of the page to its end.
 """
 
 from __future__ import annotations

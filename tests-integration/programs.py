@@ -9,7 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Ctrl-C is what it is for a program in a terminal, also where the tests themselves run in the background of a shell, which ignores it.
+# Ctrl-C is what it is for a program in a terminal, also where the tests themselves run in the
+# background of a shell, which ignores it.
 _RUN_WITH_LOG = """
 import logging, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,7 +24,9 @@ _START = "Start serving at "
 
 @contextmanager
 def serving_program(path: Path, source: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """A program that serves until it is interrupted, and the addresses that its log tells: nothing else says when it is up."""
+    """A program that serves until it is interrupted, and the addresses that its log tells: nothing
+    else says when it is up.
+    """
     path.write_text(source)
     command = [sys.executable, "-W", "error", "-c", _RUN_WITH_LOG, str(path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

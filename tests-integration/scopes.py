@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel scopes and task groups of every framework, as a handler may have them open around its ``yield``, and a program around its server."""
+"""Cancel scopes and task groups of every framework, as a handler may have them open around its
+``yield``, and a program around its server.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend
 # cancel scopes
 
 Cut = Callable[[], object]
-"""Cancels an open scope, or moves its deadline into the past. What that raises at the end of the scope is suppressed."""
+"""Cancels an open scope, or moves its deadline into the past. What that raises at the end of the
+scope is suppressed."""
 
 OpenScope = Callable[[AsyncBackend], AbstractAsyncContextManager[Cut]]
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python blocks of a page that was copied out of a browser, with the numbers of their lines in front."""
+"""The Python blocks of a page that was copied out of a browser, with the numbers of their lines in
+front.
+"""
 
 from __future__ import annotations
 

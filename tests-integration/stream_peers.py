@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stream servers of both transports, for what is one rule on TCP and on Unix sockets, and plain sockets that talk to them."""
+"""Stream servers of both transports, for what is one rule on TCP and on Unix sockets, and plain
+sockets that talk to them.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Transport:
 
 
 def trouble(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What is in the log beyond the ordinary life of a server: level, and errors or message, of each record."""
+    """What is in the log beyond the ordinary life of a server: level, and errors or message, of
+    each record.
+    """
     return [
         f"{record.levelname} {', '.join(map(repr, _leaves(record.exc_info[1]))) if record.exc_info else record.getMessage()}"
         for record in caplog.records

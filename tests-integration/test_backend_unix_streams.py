@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Unix streams promise beyond the rules of every backend, which the backends' own tests examine (`backend_suite`)."""
+"""What Unix streams promise beyond the rules of every backend, which the backends' own tests
+examine (`backend_suite`).
+"""
 
 from __future__ import annotations
 

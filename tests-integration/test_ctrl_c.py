@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C ends a program with a server in it as it ends any other: clients are told, and the shell sees why."""
+"""Ctrl-C ends a program with a server in it as it ends any other: clients are told, and the shell
+sees why.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ IN_A_GROUP = "trio.run(main_in_a_nursery)"
 
 
 def interrupt(folder: Path, run: str, request: bytes) -> tuple[subprocess.Popen[str], list[str], bytes]:
-    """Gives the ended process, what it said after its client was connected, and what that client saw after the answer to its request."""
+    """Gives the ended process, what it said after its client was connected, and what that client
+    saw after the answer to its request.
+    """
     source = PROGRAM.replace("{run}", run)
     with serving_program(folder / "program.py", source) as (process, address):
         port = int(address.rstrip(")").rpartition(" ")[2])
@@ -115,7 +119,9 @@ def test_ctrl_c_ends_clients_and_server_in_order(tmp_path: Path, run: str, reque
 
 
 def test_a_nursery_of_the_program_s_own_puts_ctrl_c_into_a_group(tmp_path: Path) -> None:
-    """That is how trio does it, and what is outside of our functions is not ours: ``backend.bootstrap()`` would unwrap it."""
+    """That is how trio does it, and what is outside of our functions is not ours:
+    ``backend.bootstrap()`` would unwrap it.
+    """
     process, said, seen = interrupt(tmp_path, IN_A_GROUP, b"hello")
 
     assert process.returncode == 1

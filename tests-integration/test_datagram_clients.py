@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both colours of UDP and Unix clients against the real servers, with descriptors both ways where there are any."""
+"""Both colours of UDP and Unix clients against the real servers, with descriptors both ways where
+there are any.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel scopes and task groups of every framework around the ``yield`` of a datagram handler, over UDP and over Unix sockets.
+"""Cancel scopes and task groups of every framework around the ``yield`` of a datagram handler, over
+UDP and over Unix sockets.
 
-The task that receives runs handlers itself, and is replaced as the receiver when one of them waits. So what is looked at here is whether a scope may be
-left open in a task that receives for others, or be left in another task than it was entered in.
+The task that receives runs handlers itself, and is replaced as the receiver when one of them waits.
+So what is looked at here is whether a scope may be left open in a task that receives for others, or
+be left in another task than it was entered in.
 """
 
 from __future__ import annotations
@@ -74,7 +76,9 @@ def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 class Cutting(Handler):
-    """Answers in a scope until it is told to cut it, all in one task, and writes down how its scopes end."""
+    """Answers in a scope until it is told to cut it, all in one task, and writes down how its
+    scopes end.
+    """
 
     def __init__(self, open_scope: OpenScope) -> None:
         self.open_scope = open_scope
@@ -162,7 +166,10 @@ async def test_a_scope_that_is_cut_before_the_first_yield_does_not_keep_the_data
 async def test_a_scope_leaves_nothing_in_the_task_that_receives(
     transport: Transport, open_scope: OpenScope, backend: AsyncBackend
 ) -> None:
-    """A handler that never waits runs in that task. Its scope is no longer anybody's when it has ended, though somebody may hold it."""
+    """A handler that never waits runs in that task.
+
+    Its scope is no longer anybody's when it has ended, though somebody may hold it.
+    """
     cuts: list[Cut] = []
     receivers: set[TaskInfo] = set()
     deadlines: set[float] = set()
@@ -237,7 +244,9 @@ class Pushing(Handler):
 
 
 async def begin(*peers: SocketPeer) -> None:
-    """Has a handler begin with each of ``peers``, whose first datagram and whose task are answered in any order."""
+    """Has a handler begin with each of ``peers``, whose first datagram and whose task are answered
+    in any order.
+    """
     for peer in peers:
         peer.send("x")
         assert {await peer.receive(), await peer.receive()} == {"x", "news"}
@@ -264,7 +273,9 @@ async def test_an_error_of_a_handler_s_task_ends_its_generator_alone(
 async def test_the_end_of_the_server_ends_the_tasks_of_its_handlers(
     transport: Transport, open_group: OpenGroup, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Task groups put a `GeneratorExit` that passes through them into a group, which must not pass for an error."""
+    """Task groups put a `GeneratorExit` that passes through them into a group, which must not pass
+    for an error.
+    """
     handler = Pushing(open_group)
 
     async with transport.serving(handler) as (server, one, other):

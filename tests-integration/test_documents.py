@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No page of ``docs/`` prints code that does not run. What the code does is told by the tests of each page."""
+"""No page of ``docs/`` prints code that does not run.
+
+What the code does is told by the tests of each page.
+"""
 
 from __future__ import annotations
 

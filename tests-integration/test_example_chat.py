@@ -56,7 +56,8 @@ class Peer:
 
     def __exit__(self, *_: object) -> None:
         with self.sock, self._file, suppress(OSError):
-            # The server answers this end with its own when the name is free again, as the next test wants it.
+            # The server answers this end with its own when the name is free again, as the next test
+            # wants it.
             self.sock.shutdown(socket.SHUT_WR)
             while self.sock.recv(65536):
                 pass

@@ -23,7 +23,10 @@ SERVER, *ASK = commands("tutorials/key-value.md")
 
 @pytest.fixture(scope="module")
 def client() -> Generator[Any]:
-    """The module of the client. Another example has one of that name, so it is forgotten afterwards."""
+    """The module of the client.
+
+    Another example has one of that name, so it is forgotten afterwards.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(FOLDER), *sys.path])
         yield importlib.import_module("client")
@@ -68,7 +71,9 @@ def request(number: int, **fields: Any) -> bytes:
 
 @contextmanager
 def lossy_way(port: int, *, requests: int = 0, answers: int = 0) -> Generator[tuple[str, int]]:
-    """An address from which datagrams go to the server and back, except for the first ones, as many as are to be lost."""
+    """An address from which datagrams go to the server and back, except for the first ones, as many
+    as are to be lost.
+    """
     with socket.socket(type=socket.SOCK_DGRAM) as front, socket.socket(type=socket.SOCK_DGRAM) as back:
         front.bind(("127.0.0.1", 0))
         back.connect(("127.0.0.1", port))
@@ -100,7 +105,8 @@ def lossy_way(port: int, *, requests: int = 0, answers: int = 0) -> Generator[tu
 
 
 on_one_loop = pytest.mark.parametrize("port", ["asyncio"], indirect=True)
-"""For a test of the client's program, which starts it several times. What it asks is asked on all loops by other tests."""
+"""For a test of the client's program, which starts it several times. What it asks is asked on all
+loops by other tests."""
 
 
 @on_one_loop

@@ -169,7 +169,10 @@ def test_one_more_worker_can_be_started_by_hand(supervisor: Supervisor) -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_ctrl_c_ends_everything_at_any_time(loop: str) -> None:
-    """Here the worker has not even begun. SIGTERM does the same: it ends the supervisor of the other tests."""
+    """Here the worker has not even begun.
+
+    SIGTERM does the same: it ends the supervisor of the other tests.
+    """
     with supervising(loop, workers=1) as supervisor:
         status, _ = end(supervisor.process, signal.SIGINT)
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page "Limits and time-outs" says. The rules of the engine themselves have their tests with the servers."""
+"""What the page "Limits and time-outs" says.
+
+The rules of the engine themselves have their tests with the servers.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page "Servers without an event loop" says. Its rules for other threads and for signals are those of `test_standalone_servers` and `test_signals`."""
+"""What the page "Servers without an event loop" says.
+
+Its rules for other threads and for signals are those of `test_standalone_servers` and
+`test_signals`.
+"""
 
 from __future__ import annotations
 

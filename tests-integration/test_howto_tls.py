@@ -43,7 +43,9 @@ class Kitchen(AsyncStreamRequestHandler[str, str]):
 
 
 def issue(folder: Path, authority: trustme.CA, *names: str, **options: Any) -> Path:
-    """Writes a server's certificate and key, as the page names them, and the certificate of the authority, which is returned."""
+    """Writes a server's certificate and key, as the page names them, and the certificate of the
+    authority, which is returned.
+    """
     certificate = authority.issue_cert(*names, **options)
     chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
     (folder / "server.pem").write_bytes(chain)
@@ -239,7 +241,10 @@ async def test_a_handler_can_ask_about_the_encryption(
 
 @contextlib.contextmanager
 def abrupt_server(context: ssl.SSLContext) -> Generator[int]:
-    """A server that answers one line, and ends the connection without ``close_notify``. Gives its port."""
+    """A server that answers one line, and ends the connection without ``close_notify``.
+
+    Gives its port.
+    """
 
     def serve() -> None:
         raw, _ = listener.accept()

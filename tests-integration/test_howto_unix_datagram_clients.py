@@ -45,7 +45,10 @@ class Protocol(DatagramProtocol[str, str]):
 
 
 class Library(AsyncDatagramRequestHandler[str, str]):
-    """Lends and takes books, which are files, and says who has asked. About "nothing" it says nothing."""
+    """Lends and takes books, which are files, and says who has asked.
+
+    About "nothing" it says nothing.
+    """
 
     def __init__(self, *books: IO[bytes]) -> None:
         self.books = books

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No distribution needs one that it does not declare, and whoever asks for a missing one is told its name."""
+"""No distribution needs one that it does not declare, and whoever asks for a missing one is told
+its name.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ pytestmark = pytest.mark.timeout(300)  # builds the wheels, and asks the package
 
 SERVERS = ("en-servers-tcp", "en-servers-udp", "en-servers-unix")
 
-# Every module of these distributions is imported, and every file that they have installed is still there.
+# Every module of these distributions is imported, and every file that they have installed is still
+# there.
 USE_ALL = """
 import importlib, importlib.metadata, json
 errors = {{}}
@@ -58,7 +61,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
 
 @pytest.fixture(scope="module")
 def without(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CleanEnvironment]:
-    """Gives an environment in which everything was installed, and then one distribution uninstalled."""
+    """Gives an environment in which everything was installed, and then one distribution
+    uninstalled.
+    """
     folder = tmp_path_factory.mktemp("independence")
     # What the extra `testing` brings is needed by a module of en-backend.
     everything = wheels.install(

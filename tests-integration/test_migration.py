@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page "From easynetwork 1.2" says of this easynetwork. What it says of attacks and endings in general is proven by the tests of those."""
+"""What the page "From easynetwork 1.2" says of this easynetwork.
+
+What it says of attacks and endings in general is proven by the tests of those.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An environment that still has the original easynetwork, one distribution with files of the same names, is told so."""
+"""An environment that still has the original easynetwork, one distribution with files of the same
+names, is told so.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of "Quick start" and "Installing only what is needed", followed to the letter in a copy of the workspace."""
+"""The steps of "Quick start" and "Installing only what is needed", followed to the letter in a copy
+of the workspace.
+"""
 
 from __future__ import annotations
 

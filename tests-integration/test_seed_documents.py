@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code in the documents that the project was asked to be true to, taken out of them and run on live servers, each block of it."""
+"""The code in the documents that the project was asked to be true to, taken out of them and run on
+live servers, each block of it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ from easynetwork.servers.handlers import AsyncDatagramClient, AsyncDatagramReque
 SEEDS = Path(__file__).parents[2] / "shared" / "seeds"
 
 DOCUMENTS = {path.name[:3]: list(numbered_blocks(path.read_text())) for path in sorted(SEEDS.glob("*.txt"))}
-"""The blocks of each document, by its number. Most documents include their code from files that did not come with them."""
+"""The blocks of each document, by its number. Most documents include their code from files that did
+not come with them."""
 
 pytestmark = [
     pytest.mark.skipif(
@@ -78,7 +81,10 @@ class TimedOut(Response): ...
 
 
 class TextConverter(AbstractPacketConverter[Any, str]):
-    """Packets are classes without content, so they travel by their names. One text is no request, and one makes the protocol crash."""
+    """Packets are classes without content, so they travel by their names.
+
+    One text is no request, and one makes the protocol crash.
+    """
 
     def create_from_dto_packet(self, packet: str) -> Request:
         if packet == "bad":
@@ -130,7 +136,9 @@ def text_protocol() -> DatagramProtocol[Any, Any]:
 
 
 def run(source: str, **names: object) -> dict[str, Any]:
-    """Runs a block where everything is known that its page speaks of, and returns what it has defined."""
+    """Runs a block where everything is known that its page speaks of, and returns what it has
+    defined.
+    """
     known = {**KNOWN, **names}
     namespace = dict(known)
     exec(compile(source, "<block>", "exec"), namespace)  # written by the documents' authors, whom we trust
@@ -283,7 +291,9 @@ RECEIVING = "match message:"
 
 
 def printing_to(printed: list[str]) -> Callable[[str], None]:
-    """A `print` that closes the descriptors that it hears of: the document's handler owns them, and leaves that out."""
+    """A `print` that closes the descriptors that it hears of: the document's handler owns them, and
+    leaves that out.
+    """
 
     def note(line: str) -> None:
         printed.append(line)
@@ -298,7 +308,9 @@ CONFIGURED = "    receive_ancillary_data=True,\n)\n"
 
 
 async def received(folder: Path, configuration: str, descriptors: int) -> list[str]:
-    """What the handler prints of a message with descriptors, and of its sender's credentials, on a server that was made by a block."""
+    """What the handler prints of a message with descriptors, and of its sender's credentials, on a
+    server that was made by a block.
+    """
     printed: list[str] = []
     (receiving,) = (block for blocks in DOCUMENTS.values() for block in blocks if RECEIVING in block)
     handler = completed(receiving, print=printing_to(printed))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of servers: opening, serving, closing, and what the log says of it. One rule for all of them."""
+"""The life of servers: opening, serving, closing, and what the log says of it.
+
+One rule for all of them.
+"""
 
 from __future__ import annotations
 
@@ -212,7 +215,9 @@ async def test_shutdown_by_a_handler_ends_the_server(kind: Kind) -> None:
 
 
 async def test_closing_ends_the_service_when_the_last_client_is_done(kind: Kind) -> None:
-    """A connection lasts until its peer ends it; a datagram client that waits for more will get none."""
+    """A connection lasts until its peer ends it; a datagram client that waits for more will get
+    none.
+    """
     ended: list[str] = []
 
     class Closing(Echo):
@@ -352,7 +357,9 @@ async def test_a_handler_that_cancels_its_own_task_does_not_stop_the_server(
 
 
 async def test_a_bad_packet_is_gone_when_its_handler_is_done_with_it(kind: Kind) -> None:
-    """At once, and not when the collector of reference cycles comes by: its error may have what some kilobytes have inflated to."""
+    """At once, and not when the collector of reference cycles comes by: its error may have what
+    some kilobytes have inflated to.
+    """
     errors: list[weakref.ref[BaseProtocolParseError]] = []
 
     class Patient(Echo):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that only serves ends as its user and its service manager expect it: clients are told, no socket file stays, and the status says why."""
+"""A program that only serves ends as its user and its service manager expect it: clients are told,
+no socket file stays, and the status says why.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers for programs without an event loop: what other threads may do with them, and how they end."""
+"""Servers for programs without an event loop: what other threads may do with them, and how they
+end.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a connection ends, and what the log says of it: the same for the peer on every event loop, whatever the handler does."""
+"""How a connection ends, and what the log says of it: the same for the peer on every event loop,
+whatever the handler does.
+"""
 
 from __future__ import annotations
 
@@ -182,7 +184,9 @@ class Relay(AsyncStreamRequestHandler[str, str]):
         self.closed.set()
 
     async def is_read_late(self, receive: Callable[[], Awaitable[bytes]]) -> None:
-        """Reads no more than the send needs before the client is closed, and then the rest up to the end."""
+        """Reads no more than the send needs before the client is closed, and then the rest up to
+        the end.
+        """
         received = 0
         while not self.sent.is_set():
             received += len(await receive())

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancel scopes and task groups of every framework around the ``yield`` of a stream handler, over TCP and over Unix sockets."""
+"""Cancel scopes and task groups of every framework around the ``yield`` of a stream handler, over
+TCP and over Unix sockets.
+"""
 
 from __future__ import annotations
 
@@ -217,7 +219,9 @@ def fail_in_clean_up() -> None:
 async def test_the_end_of_the_peer_ends_the_tasks_of_its_handler(
     transport: Transport, open_group: OpenGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Task groups put the `GeneratorExit` that passes through them into a group, which must not pass for an error."""
+    """Task groups put the `GeneratorExit` that passes through them into a group, which must not
+    pass for an error.
+    """
     handler = Pushing(open_group)
 
     async with transport.serving(handler) as (server, peer):

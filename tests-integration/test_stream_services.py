@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ``service_init()`` of a stream server may have running beside its clients, with the means of every framework."""
+"""What the ``service_init()`` of a stream server may have running beside its clients, with the
+means of every framework.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of ours is between an event loop and a handler that waits: each wake walks through all of it."""
+"""How much of ours is between an event loop and a handler that waits: each wake walks through all
+of it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ pytestmark = pytest.mark.anyio
 Client = AsyncStreamClient[str]
 
 DRIVER = ("run_steps", drive.__name__)
-"""The driver, and what a loop has around it: on asyncio it steps the driver without waking the task."""
+"""The driver, and what a loop has around it: on asyncio it steps the driver without waking the
+task."""
 
 
 class Echo(AsyncStreamRequestHandler[str, str]):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TCP has of its own in the life of a server; the rules of all servers are in test_server_lifecycle.py."""
+"""What TCP has of its own in the life of a server; the rules of all servers are in
+test_server_lifecycle.py.
+"""
 
 from __future__ import annotations
 

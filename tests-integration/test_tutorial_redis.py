@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Redis server of the documents passes its own tests, and what its page tells the reader to type works on every event loop."""
+"""The Redis server of the documents passes its own tests, and what its page tells the reader to
+type works on every event loop.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is peculiar to a UDP server: the addresses that it is asked at, and errors that are somebody else's."""
+"""What is peculiar to a UDP server: the addresses that it is asked at, and errors that are somebody
+else's.
+"""
 
 from __future__ import annotations
 

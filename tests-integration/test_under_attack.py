@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What "Under attack" says of defaults, and its example. What a server withstands is proven by the tests of attacks."""
+"""What "Under attack" says of defaults, and its example.
+
+What a server withstands is proven by the tests of attacks.
+"""
 
 from __future__ import annotations
 

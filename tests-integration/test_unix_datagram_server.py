@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is peculiar to a Unix datagram server: peers without a name, addresses of its own, and descriptors that must not get lost."""
+"""What is peculiar to a Unix datagram server: peers without a name, addresses of its own, and
+descriptors that must not get lost.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +171,9 @@ async def test_a_socket_file_that_cannot_be_removed_is_an_error_in_the_log(
 
 
 class Receiving(Handler):
-    """Asks for control messages, except with the first datagram after "plain"; writes into what it gets, and says what went wrong."""
+    """Asks for control messages, except with the first datagram after "plain"; writes into what it
+    gets, and says what went wrong.
+    """
 
     async def handle(self, client: Client) -> AsyncGenerator[RecvParams | None, Request]:
         ancillary = SocketAncillary()

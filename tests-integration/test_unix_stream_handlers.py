@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a connection over a Unix socket has beyond TCP: names, credentials, and descriptors that stay with their packets."""
+"""What a connection over a Unix socket has beyond TCP: names, credentials, and descriptors that
+stay with their packets.
+"""
 
 from __future__ import annotations
 
@@ -331,7 +333,9 @@ async def test_a_packet_with_control_messages_leaves_in_one_call_or_is_an_oserro
 
 
 class Receiving(Handler):
-    """Asks for control messages before each packet, or not, as ``pattern`` says; writes into what it gets."""
+    """Asks for control messages before each packet, or not, as ``pattern`` says; writes into what
+    it gets.
+    """
 
     def __init__(self, pattern: str) -> None:
         self._pattern = itertools.cycle(pattern)
@@ -414,7 +418,9 @@ async def test_descriptors_of_the_middle_one_of_three_packets(path: Path, protoc
 async def test_descriptors_of_packets_in_one_call_are_the_first_packet_s_or_the_last_s(
     path: Path, protocol: Protocol
 ) -> None:
-    """A sender that puts several packets into one call leaves open which of them is meant; nothing is lost."""
+    """A sender that puts several packets into one call leaves open which of them is meant; nothing
+    is lost.
+    """
     async with serving(path, Receiving("c"), protocol) as (_, peer):
         with Pipe() as pipe:
             peer.send_with_fds("one\ntwo", [pipe.fd])

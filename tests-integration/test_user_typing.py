@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Type checkers see the types of whatever is installed, also where only a part of `easynetwork` is.
 
-The programs in ``user_programs/`` assert the types that they meet. Next to each lies a copy with one packet of a wrong type: were the
-installed modules untyped for a checker, it would find nothing wrong with that one either.
+The programs in ``user_programs/`` assert the types that they meet. Next to each lies a copy with
+one packet of a wrong type: were the installed modules untyped for a checker, it would find nothing
+wrong with that one either.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ws test --wheel`` for real: the smallest distribution passes, and what only a shared environment hides is found."""
+"""``ws test --wheel`` for real: the smallest distribution passes, and what only a shared
+environment hides is found.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The distributions as strangers get them: built, then installed into an empty environment with only what they declare."""
+"""The distributions as strangers get them: built, then installed into an empty environment with
+only what they declare.
+"""
 
 from __future__ import annotations
 

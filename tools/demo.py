@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server and two clients over each transport, on each event loop: run it with ``./tools/ws demo``.
+"""A server and two clients over each transport, on each event loop: run it with ``./tools/ws
+demo``.
 
-Everything happens on the loopback of this machine, on ports that the system picks, and in a temporary folder.
+Everything happens on the loopback of this machine, on ports that the system picks, and in a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -79,7 +81,9 @@ async def answer(client: AsyncBaseClientInterface[Packet]) -> AsyncGenerator[Non
 
 
 async def answer_letter(client: AsyncBaseClientInterface[Packet]) -> AsyncGenerator[RecvParams, Packet]:
-    """Reads the file whose descriptor comes with a packet, and tells what the kernel says about the sender."""
+    """Reads the file whose descriptor comes with a packet, and tells what the kernel says about the
+    sender.
+    """
     ancillary = SocketAncillary()
     yield RecvParams(recv_with_ancillary=RecvAncillaryDataParams(ancillary.update_from_raw))
     response: Packet = {}

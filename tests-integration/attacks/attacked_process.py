@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server in a process of its own, seen from outside by the system's own figures, and talked to with plain sockets."""
+"""A server in a process of its own, seen from outside by the system's own figures, and talked to
+with plain sockets.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ MEGABYTE = 1_000_000
 
 
 class AttackedProcess:
-    """One that prints where it serves when it is up, obeys what it reads, and serves until its input ends (see ``program``).
+    """One that prints where it serves when it is up, obeys what it reads, and serves until its
+    input ends (see ``program``).
 
     Args:
         log: what it writes its log and its errors into.
@@ -105,7 +108,8 @@ class AttackedProcess:
         """A blocking socket that talks to one of the servers, to the first if it is not said which.
 
         Args:
-            receive_buffer: bytes that the socket may hold unread; None leaves it to the system, which makes it grow.
+            receive_buffer: bytes that the socket may hold unread; None leaves it to the system,
+                which makes it grow.
             secure: whether a connection to the server ``tls`` shakes hands.
         """
         kind = kind or next(iter(self.addresses))
@@ -123,7 +127,9 @@ class AttackedProcess:
 
 
 def lines_of(log: IO[bytes]) -> list[str]:
-    """What a process has written into a file so far; the file's position is that of the process, and stays."""
+    """What a process has written into a file so far; the file's position is that of the process,
+    and stays.
+    """
     descriptor = log.fileno()
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode().splitlines()
 
@@ -147,7 +153,10 @@ class Costs:
         return (self._process.memory() - self._memory) / MEGABYTE
 
     def cpu(self) -> float:
-        """Per cent of one processor. A thread that has ended meanwhile has taken its share along."""
+        """Per cent of one processor.
+
+        A thread that has ended meanwhile has taken its share along.
+        """
         return max(0.0, 100 * (self._process.cpu_seconds() - self._cpu) / self.seconds())
 
     def seconds(self) -> float:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A canary: an ordinary client beside attackers, which asks, waits for the answer, checks it, and asks again."""
+"""A canary: an ordinary client beside attackers, which asks, waits for the answer, checks it, and
+asks again.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class Canary:
         return len(self._times)
 
     def p99(self) -> float:
-        """Milliseconds that 99 of 100 answers took at most; repeated questions count from the first."""
+        """Milliseconds that 99 of 100 answers took at most; repeated questions count from the
+        first.
+        """
         return 1000 * sorted(self._times)[int(len(self._times) * 0.99)]
 
     def _run(self) -> None:

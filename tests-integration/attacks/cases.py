@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests that are cases of the table in ``docs/under-attack.md``: those with the marker ``attack``, in whatever file."""
+"""Tests that are cases of the table in ``docs/under-attack.md``: those with the marker ``attack``,
+in whatever file.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request handlers under attack. A request is a command and an argument; ``stats`` is answered with their counters."""
+"""The request handlers under attack.
+
+A request is a command and an argument; ``stats`` is answered with their counters.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,8 @@ class Commands:
                 except TimeoutError:
                     await client.send_packet("too slow")
             else:
-                # Interned, because Python's cache of methods holds on to each name that was looked up.
+                # Interned, because Python's cache of methods holds on to each name that was looked
+                # up.
                 await getattr(self, sys.intern(f"do_{command or 'nothing'}"))(client, argument)
         finally:
             self.running -= 1
@@ -147,7 +151,9 @@ class Commands:
         await client.send_packet(json.dumps(stats))
 
     async def do_collect(self, client: Client, text: str) -> None:
-        """Python keeps thousands of small objects for later use, until the collector comes by, and with them the memory around them."""
+        """Python keeps thousands of small objects for later use, until the collector comes by, and
+        with them the memory around them.
+        """
         gc.collect()
         await client.send_packet("collected")
 
@@ -159,7 +165,9 @@ class Commands:
         self._taken.extend(ancillary.iter_fds())
 
     async def _tell_taken(self, client: Client, request: str) -> None:
-        """Says how many descriptors came with a request, and how many of them child processes would inherit."""
+        """Says how many descriptors came with a request, and how many of them child processes would
+        inherit.
+        """
         fds, self._taken = self._taken, []
         inheritable = [fd for fd in fds if os.get_inheritable(fd)]
         for fd in fds:

@@ -36,10 +36,13 @@ class Figure:
 
 
 class Figures:
-    """Collects the figures of one case. A bar that is missed fails the case at its end, when all have been measured.
+    """Collects the figures of one case.
+
+    A bar that is missed fails the case at its end, when all have been measured.
 
     Args:
-        record: is given each figure under a name, as pytest's ``record_property`` is: it gets into the report that ``ws test --attack`` reads.
+        record: is given each figure under a name, as pytest's ``record_property`` is: it gets into
+            the report that ``ws test --attack`` reads.
     """
 
     def __init__(self, record: Callable[[str, object], None]) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client that sends as fast as it can, and reads all answers: ``python flooder.py PORT``. It takes a processor, and so a process of its own."""
+"""A client that sends as fast as it can, and reads all answers: ``python flooder.py PORT``.
+
+It takes a processor, and so a process of its own.
+"""
 
 from __future__ import annotations
 

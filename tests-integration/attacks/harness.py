@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The harness of a case: an event loop, servers on it that are attacked, and the table that its figures go to."""
+"""The harness of a case: an event loop, servers on it that are attacked, and the table that its
+figures go to.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ class Harness:
 
 
 def at_once(case: Callable[..., None]) -> Callable[..., None]:
-    """Has a test run on all event loops at the same time, in place of one after the other: most cases mostly wait, or start processes."""
+    """Has a test run on all event loops at the same time, in place of one after the other: most
+    cases mostly wait, or start processes.
+    """
 
     @functools.wraps(case)
     def run(harnesses: list[Harness], **fixtures: Any) -> None:

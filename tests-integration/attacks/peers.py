@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attackers and ordinary clients do with plain sockets. A packet is a line in a stream, or a datagram."""
+"""What attackers and ordinary clients do with plain sockets.
+
+A packet is a line in a stream, or a datagram.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def connect(kind: str, address: Address, receive_buffer: int | None = None) -> s
     """A blocking socket that talks to a server of a kind; without TLS.
 
     Args:
-        receive_buffer: bytes that it may hold unread; None leaves it to the system, which makes it grow.
+        receive_buffer: bytes that it may hold unread; None leaves it to the system, which makes it
+            grow.
     """
     is_datagram = kind in ("udp", "unix_datagram")
     family = socket.AF_UNIX if kind.startswith("unix") else socket.AF_INET
@@ -56,7 +60,9 @@ def connect(kind: str, address: Address, receive_buffer: int | None = None) -> s
 
 
 def ask(sock: socket.socket, request: str) -> str:
-    """The answer to a request; datagrams are sent again if there is none, because the kernel may drop those of a server under attack."""
+    """The answer to a request; datagrams are sent again if there is none, because the kernel may
+    drop those of a server under attack.
+    """
     if sock.type == socket.SOCK_STREAM:
         sock.sendall(request.encode() + b"\n")
         return read_line(sock)
@@ -111,7 +117,9 @@ def slowest_answer(sock: socket.socket, count: int = 100) -> float:
 
 
 def best_of(measure: Callable[[], float], bar: float) -> float:
-    """The least of up to three measurements of a time, the first that meets the bar: a busy machine makes times longer, and never shorter."""
+    """The least of up to three measurements of a time, the first that meets the bar: a busy machine
+    makes times longer, and never shorter.
+    """
     least = measure()
     for _ in range(2):
         if least <= bar:
@@ -135,7 +143,9 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> float:
 
 
 def settled(measure: Callable[[], float], bar: float, seconds: float) -> float:
-    """What a figure of another process comes down to: the first that meets the bar, or the last when the time is over."""
+    """What a figure of another process comes down to: the first that meets the bar, or the last
+    when the time is over.
+    """
     ends = time.monotonic() + seconds
     while (value := measure()) > bar and time.monotonic() < ends:
         time.sleep(0.005)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process under attack: ``python -m attacks.program LOOP OPTIONS`` prints where it serves, and serves until its input ends.
+"""The process under attack: ``python -m attacks.program LOOP OPTIONS`` prints where it serves, and
+serves until its input ends.
 
 A line of its input that says ``shutdown`` is obeyed, and answered with the seconds that it took.
 """

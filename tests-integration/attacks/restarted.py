@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that is replaced under load: ``python -m attacks.restarted LOOP OPTIONS`` prints its port and serves there, beside others, until SIGTERM.
+"""A server that is replaced under load: ``python -m attacks.restarted LOOP OPTIONS`` prints its
+port and serves there, beside others, until SIGTERM.
 
-Then it finishes its requests, and reports how often it has handled each of them, and how many clients it cut off.
+Then it finishes its requests, and reports how often it has handled each of them, and how many
+clients it cut off.
 """
 
 from __future__ import annotations

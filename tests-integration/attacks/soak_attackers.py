@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All attackers at once: ``python -m attacks.soak_attackers ADDRESSES`` attacks until its input ends, and prints how often each has.
+"""All attackers at once: ``python -m attacks.soak_attackers ADDRESSES`` attacks until its input
+ends, and prints how often each has.
 
-They share one process and its lock, so they take one processor at most: what is attacked is the server, and not the machine. None of them sends
-datagrams faster than the server can read them, since what the kernel drops it drops for everybody.
+They share one process and its lock, so they take one processor at most: what is attacked is the
+server, and not the machine. None of them sends datagrams faster than the server can read them,
+since what the kernel drops it drops for everybody.
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ class Siege:
         self._over.set()
 
     def repeat(self, name: str, attack: Callable[[Siege, contextlib.ExitStack], None]) -> None:
-        """Attacks again and again, and leaves nothing open in between. To be cut off is part of an attacker's life."""
+        """Attacks again and again, and leaves nothing open in between.
+
+        To be cut off is part of an attacker's life.
+        """
         while not self.pause(0.01):
             with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
                 attack(self, sockets)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A standalone server under attack: ``python -m attacks.standalone LOOP OPTIONS`` prints where it serves, and serves in a thread.
+"""A standalone server under attack: ``python -m attacks.standalone LOOP OPTIONS`` prints where it
+serves, and serves in a thread.
 
-Each line of its input is a time limit in seconds: it is shut down with that, and prints how long that took. A request says how its handler takes a
-cancellation.
+Each line of its input is a time limit in seconds: it is shut down with that, and prints how long
+that took. A request says how its handler takes a cancellation.
 """
 
 from __future__ import annotations

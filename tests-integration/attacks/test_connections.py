@@ -109,7 +109,9 @@ def test_running_out_of_descriptors_is_survived(harness: Harness) -> None:
 
 
 def reset_a_crowd(server: AttackedProcess) -> None:
-    """Of a hundred, a third in a frame, a third while they are sent to, and the others when they are accepted, or before."""
+    """Of a hundred, a third in a frame, a third while they are sent to, and the others when they
+    are accepted, or before.
+    """
     crowd = [server.connect() for _ in range(67)]
     for sock, request in zip(crowd, [b"echo half a fra"] * 33 + [b"flood 100000\n"] * 34, strict=True):
         sock.sendall(request)

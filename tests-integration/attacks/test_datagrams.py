@@ -106,7 +106,8 @@ def flood_from(ports: int, harness: Harness, cap: int) -> None:
         after = server.stats(canary)
         harness.figure("generators at a time", after["most_running"], at_least=min(cap, 1000) / 2, at_most=cap)
         harness.figure("tasks left", after["tasks"] - before["tasks"], exactly=0)
-        # uvloop keeps 250 of its timers for later use, which are scattered over all the memory that 10,000 sleeping generators had.
+        # uvloop keeps 250 of its timers for later use, which are scattered over all the memory that
+        # 10,000 sleeping generators had.
         most = 40 if harness.loop == "uvloop" and cap == 10_000 else 25
         harness.figure("growth that lasts a collection", costs.lasting_growth(), "MB", at_most=most)
         have_each_served(server, canary, peers)
@@ -114,7 +115,9 @@ def flood_from(ports: int, harness: Harness, cap: int) -> None:
 
 
 def have_each_served(server: AttackedProcess, canary: socket.socket, peers: list[socket.socket]) -> None:
-    """Sends from each at once, and returns when the last datagram that was not dropped has been served, and the garbage is gone."""
+    """Sends from each at once, and returns when the last datagram that was not dropped has been
+    served, and the garbage is gone.
+    """
     with server.connect() as pacer:
         pacer.send(b"session")
         for number, peer in enumerate(peers, 1):

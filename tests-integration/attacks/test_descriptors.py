@@ -53,7 +53,9 @@ def _read_plainly(packets: Packets) -> None:
 
 
 def _taken(packets: Packets) -> None:
-    """Those that a handler asks for are its own, and close-on-exec; the most that one packet may bring."""
+    """Those that a handler asks for are its own, and close-on-exec; the most that one packet may
+    bring.
+    """
     with packets.peer() as peer:
         for count in (3, _MAX_DESCRIPTORS):
             packets.send(peer, b"take")

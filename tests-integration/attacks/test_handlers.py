@@ -18,7 +18,9 @@ _RECORD = re.compile(r"ERROR Exception occurred during processing of request fro
 
 
 def view_of(sock: socket.socket, request: str = "") -> str:
-    """What a peer sees, of its request or before it makes one: an answer, an end, a reset, or nothing."""
+    """What a peer sees, of its request or before it makes one: an answer, an end, a reset, or
+    nothing.
+    """
     sock.settimeout(0.1 if sock.type == socket.SOCK_DGRAM else 5)
     try:
         if request:

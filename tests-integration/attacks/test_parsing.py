@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes that are more than they seem, never end, or are none at all. What parsers make of hostile bytes is tested with the parsers (en-protocol)."""
+"""Bytes that are more than they seem, never end, or are none at all.
+
+What parsers make of hostile bytes is tested with the parsers (en-protocol).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from attacks.harness import Harness, at_once
 from attacks.peers import ask, best_of, wait_until
 
 _LIMITS = (65536 + (1 << 20)) / MEGABYTE
-"""Megabytes of a compressed packet and of an inflated one, unless a serializer's option says otherwise."""
+"""Megabytes of a compressed packet and of an inflated one, unless a serializer's option says
+otherwise."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class Method:
     decompressor: Callable[[], Any]
 
     def bomb(self) -> bytes:
-        """As much as fits into the limit of zlib's, which packs 1 to 1,000; bz2 makes less than a kilobyte of it."""
+        """As much as fits into the limit of zlib's, which packs 1 to 1,000; bz2 makes less than a
+        kilobyte of it.
+        """
         return self.compress(bytes(60 * MEGABYTE))
 
     def ask(self, sock: socket.socket, request: str) -> str:

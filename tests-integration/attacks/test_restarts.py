@@ -68,7 +68,10 @@ class Books:
 
 
 class Caller:
-    """A client that sends numbered requests without a pause. When its connection ends, it makes a new one and repeats what was not answered."""
+    """A client that sends numbered requests without a pause.
+
+    When its connection ends, it makes a new one and repeats what was not answered.
+    """
 
     def __init__(self, name: str, port: int) -> None:
         self._name = name
@@ -91,7 +94,10 @@ class Caller:
         return self
 
     def _try(self, request: str) -> str | None:
-        """The answer; None if the connection ended without one. A time-out is an error: a request hangs."""
+        """The answer; None if the connection ended without one.
+
+        A time-out is an error: a request hangs.
+        """
         try:
             if self._connection is None:
                 self._connection = socket.create_connection(("127.0.0.1", self._port), _ANSWER_WITHIN)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies where a Unix server wants to listen. Servers that are ended by SIGTERM: ``test_signals.py``."""
+"""What lies where a Unix server wants to listen.
+
+Servers that are ended by SIGTERM: ``test_signals.py``.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients under attack: ``python -m attacks.tls_client LOOP OPTIONS`` connects to hostile servers, all at once, and prints what became of it.
+"""Clients under attack: ``python -m attacks.tls_client LOOP OPTIONS`` connects to hostile servers,
+all at once, and prints what became of it.
 
 The options are the servers' ports by name, and the file of the authority to be trusted.
 """
@@ -34,7 +35,9 @@ Report = dict[str, dict[str, Any]]
 
 
 class Attempt:
-    """One client that talks to one server: connects, receives until there is an error, and closes."""
+    """One client that talks to one server: connects, receives until there is an error, and
+    closes.
+    """
 
     def __init__(self, report: Report, name: str) -> None:
         self._entry = report[name] = {}

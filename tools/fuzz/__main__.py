@@ -20,7 +20,8 @@ _SECONDS_FOR_AN_INPUT = 5
 """Thousands of times what one takes, so that a machine with other work to do is no hang."""
 
 _MEBIBYTES = 256
-"""Of the process. It begins with 60; buffers, limits and what bz2 needs for one block are all far smaller."""
+"""Of the process. It begins with 60; buffers, limits and what bz2 needs for one block are all far
+smaller."""
 
 _NOT_TO_EXPLORE = [
     "easynetwork.protocol._base",
@@ -28,7 +29,8 @@ _NOT_TO_EXPLORE = [
     "easynetwork.protocol.testing",
     "easynetwork.serializers._validation",
 ]
-"""What is done for every input, whatever it is. To watch it costs a fifth of the executions, and shows nothing."""
+"""What is done for every input, whatever it is. To watch it costs a fifth of the executions, and
+shows nothing."""
 
 
 def main() -> None:

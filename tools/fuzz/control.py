@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Control messages: what is parsed out of them, and who owns the descriptors in them.
 
-The descriptors of these tests are numbers that nobody has opened. Still nothing is ever closed with them: `os.close` is replaced, in our
-module alone and while an input is read.
+The descriptors of these tests are numbers that nobody has opened. Still nothing is ever closed with
+them: `os.close` is replaced, in our module alone and while an input is read.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _MAX_WAITING = 8
 
 
 def control_messages() -> Target:
-    """Makes the target for parsing. An input is messages: a byte for the kind, one for the length, and the data."""
+    """Makes the target for parsing.
+
+    An input is messages: a byte for the kind, one for the length, and the data.
+    """
     rights, info = struct.pack("3i", 5, -1, 7), struct.pack("@i8s", 1, b"\x7f\0\0\1" * 2)
     lists = [
         [(0, rights), (1, struct.pack("iII", 1, 2, 3))],
@@ -117,7 +120,9 @@ class _Stream:
         self._settled = 0  # how many of `_closed` the books know of
 
     def add(self, nbytes: int, kinds: bytes, truncated: bool) -> None:
-        """One read: one message for each byte of `kinds`, which says its type and how many descriptors it has."""
+        """One read: one message for each byte of `kinds`, which says its type and how many
+        descriptors it has.
+        """
         self._received += nbytes
         messages = [self._message(kind) for kind in kinds]
         if messages or truncated or self._tells_all:
@@ -130,7 +135,9 @@ class _Stream:
         require(in_bounds, "Messages wait in bounds", stored)
 
     def claim(self, unread: int, outcome: int) -> None:
-        """A packet has ended, with so many bytes of the last reads behind it; its receiver takes, crashes, or does not care."""
+        """A packet has ended, with so many bytes of the last reads behind it; its receiver takes,
+        crashes, or does not care.
+        """
         self._claimed = max(self._claimed, self._received - unread)
         control = self._queue.claim(self._received - self._claimed)
         due = [waiting.fd for waiting in self._waiting if waiting.position <= self._claimed]

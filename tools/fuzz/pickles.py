@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pickles, read by unpicklers that refuse every global: what else is in a pickle is the peer's program, and does what it likes.
+"""Pickles, read by unpicklers that refuse every global: what else is in a pickle is the peer's
+program, and does what it likes.
 
-Neither of the standard library's two unpicklers bounds its memory, whatever it refuses. That in C makes a table as long as the highest number
-that an opcode stores under; that in Python makes an array of the length that is announced. Four bytes are gigabytes in both. So each is
-spared what the other one can take. The fuzzer sees through the one in Python; the one in C is what users have.
+Neither of the standard library's two unpicklers bounds its memory, whatever it refuses. That in C
+makes a table as long as the highest number that an opcode stores under; that in Python makes an
+array of the length that is announced. Four bytes are gigabytes in both. So each is spared what the
+other one can take. The fuzzer sees through the one in Python; the one in C is what users have.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ class PrefixedSerializer(FileBasedPacketSerializer[bytes, bytes]):
 
 
 class NamedSerializer(AbstractIncrementalPacketSerializer[Named, Named]):
-    """A name up to a colon, a byte that tells the length, and as many bytes; an empty name is bad."""
+    """A name up to a colon, a byte that tells the length, and as many bytes; an empty name is
+    bad.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

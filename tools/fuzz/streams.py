@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules for deserializers, with the receivers and the datagram protocol in front of them, where a peer's bytes arrive.
+"""The rules for deserializers, with the receivers and the datagram protocol in front of them, where
+a peer's bytes arrive.
 
-An input is three bytes that choose (a variant of the serializer, a way to read, the cuts), then the bytes that the peer sends.
+An input is three bytes that choose (a variant of the serializer, a way to read, the cuts), then the
+bytes that the peer sends.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ _SIZE_HINTS = (16, 8192)
 """For buffers that are too small for a chunk, and for those that are too large to be kept."""
 
 _SLACK = 8
-"""Bytes that a receiver may hold besides those of a frame and of a chunk: separators, most of all."""
+"""Bytes that a receiver may hold besides those of a frame and of a chunk: separators, most of
+all."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Variant:
     model: Callable[[bytes], Iterator[Any]] | None = None
     """Another way to read packets one after the other; it may raise where they are bad."""
     wrap: Callable[[bytes], bytes] = bytes
-    """Makes the outside of a frame, which no mutation would get right, so that the serializer inside is reached."""
+    """Makes the outside of a frame, which no mutation would get right, so that the serializer
+    inside is reached."""
     seeds: Sequence[bytes] = ()
     """What a peer may send besides the packets: before `wrap`, if there is one."""
 
@@ -178,7 +182,9 @@ def _ways(serializer: AnySerializer) -> Iterator[tuple[int, Callable[[], StreamR
 
 
 def _are_alike(packets: list[Any], others: list[Any]) -> bool:
-    """Compares representations, because a NaN does not equal itself; in any order, because in a set it has no place of its own."""
+    """Compares representations, because a NaN does not equal itself; in any order, because in a set
+    it has no place of its own.
+    """
     pairs = zip(map(repr, packets), map(repr, others), strict=False)
     return len(packets) == len(others) and all(one == two or sorted(one) == sorted(two) for one, two in pairs)
 

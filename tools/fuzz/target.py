@@ -9,8 +9,9 @@ from dataclasses import dataclass
 __all__ = ("BrokenRule", "Target", "require")
 
 MAX_LENGTH = 64
-"""Of an input, in bytes. Limits are set so low that this is several frames; what is longer is only slower. In a pickle each pair of bytes
-may double how often a value is inside another one, and hashing that takes its time."""
+"""Of an input, in bytes. Limits are set so low that this is several frames; what is longer is only
+slower. In a pickle each pair of bytes may double how often a value is inside another one, and
+hashing that takes its time."""
 
 
 class BrokenRule(Exception):
@@ -28,7 +29,8 @@ class Target:
     """Where the fuzzer starts: inputs that reach as much as possible."""
 
     words: tuple[bytes, ...] = ()
-    """What mutations should insert, where the fuzzer cannot see what a library written in C compares its input with."""
+    """What mutations should insert, where the fuzzer cannot see what a library written in C
+    compares its input with."""
 
 
 def require(holds: bool, rule: str, *facts: object) -> None:

@@ -38,7 +38,9 @@ _IDENTITY = {
 
 
 def releasable(name: str) -> str:
-    """Returns the manifest of a member that needs nothing from an index, and says how its changelog is made."""
+    """Returns the manifest of a member that needs nothing from an index, and says how its changelog
+    is made.
+    """
     manifest = manifest_of(name).replace('"uvloop>=0.21"', "").replace('"pytest>=8"', "").replace(', "anyio>=4"', "")
     return manifest + _TOWNCRIER.format(name=name)
 

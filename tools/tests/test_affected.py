@@ -77,7 +77,9 @@ def test_nothing_affects_nothing(tmp_path: Path) -> None:
 
 
 def test_descriptors_do_not_concern_tcp_servers() -> None:
-    """On the manifests of the real workspace: en-ancillary is for those who pass control messages."""
+    """On the manifests of the real workspace: en-ancillary is for those who pass control
+    messages.
+    """
     path = "packages/en-ancillary/src/easynetwork/ancillary/_queue.py"
 
     found = names(Workspace(ROOT), path)

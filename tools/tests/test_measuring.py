@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole measurement is what `./tools/ws figures` makes of every distribution; here is what it measures."""
+"""A whole measurement is what `./tools/ws figures` makes of every distribution; here is what it
+measures.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The run itself is a job of CI; here are its steps, with a `uv` and an interpreter that write down what they are asked for."""
+"""The run itself is a job of CI; here are its steps, with a `uv` and an interpreter that write down
+what they are asked for.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ def test_folders_of_the_workspace_are_left_behind(name: str) -> None:
 
 
 def test_strict_is_the_mode_of_anyio_that_nobody_has_to_ask_for() -> None:
-    """Its plugin is not installed everywhere, where pytest would refuse the setting; but another mode would have to be handed on."""
+    """Its plugin is not installed everywhere, where pytest would refuse the setting; but another
+    mode would have to be handed on.
+    """
     root = Workspace(ROOT).data["tool"]["pytest"]["ini_options"]
 
     assert root["anyio_mode"] == "strict"

@@ -31,10 +31,12 @@ class Affected(NamedTuple):
 
 
 def changed_paths(workspace: Workspace, base: str) -> list[str]:
-    """Returns what differs from where ``base`` and the current commit part, uncommitted and new files included.
+    """Returns what differs from where ``base`` and the current commit part, uncommitted and new
+    files included.
 
     Raises:
-        WorkspaceError: git does not know ``base``, or it has no common past with the current commit.
+        WorkspaceError: git does not know ``base``, or it has no common past with the current
+            commit.
     """
     compare = ("diff", "--name-only", "--no-renames", "--relative", "-z")
     paths = {
@@ -58,7 +60,8 @@ def _git(workspace: Workspace, *words: str) -> Iterator[str]:
 def affected_by(workspace: Workspace, paths: Iterable[str]) -> list[Affected]:
     """Returns what a change of these paths asks to be tested, packages first.
 
-    A path that belongs to no package and is not known to be harmless (the lock, the tools, CI's own files) affects everything.
+    A path that belongs to no package and is not known to be harmless (the lock, the tools, CI's own
+    files) affects everything.
     """
     reasons: dict[str, str] = {}
     integration = ""

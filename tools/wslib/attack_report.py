@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cases of the attack suite tell of themselves, in pytest's report of a run (JUnit's XML, with properties)."""
+"""What the cases of the attack suite tell of themselves, in pytest's report of a run (JUnit's XML,
+with properties).
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class Outcome(NamedTuple):
 
 
 def read_report(path: Path) -> list[Outcome]:
-    """Returns the outcomes in the order of the run. Tests that are no cases of the table are passed over.
+    """Returns the outcomes in the order of the run.
+
+    Tests that are no cases of the table are passed over.
 
     Raises:
         WorkspaceError: there is no report, or it cannot be read.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ws test --attack``: the cases of ``docs/under-attack.md``, those that take long included, and the table of their figures."""
+"""``ws test --attack``: the cases of ``docs/under-attack.md``, those that take long included, and
+the table of their figures.
+"""
 
 from __future__ import annotations
 
@@ -81,10 +83,12 @@ class Plan(NamedTuple):
 
 
 def run_attacks(workspace: Workspace, environment: Environment, plan: Plan) -> None:
-    """Attacks, prints the table, and writes it into the page if that is wanted: what does not hold is in it as well.
+    """Attacks, prints the table, and writes it into the page if that is wanted: what does not hold
+    is in it as well.
 
     Raises:
-        WorkspaceError: a bar does not hold, a case has failed, or there is none for a row; or pytest did not come to its end.
+        WorkspaceError: a bar does not hold, a case has failed, or there is none for a row; or
+            pytest did not come to its end.
     """
     if plan.write:
         TABLE.read(workspace)  # now, and not after an hour of attacks
@@ -120,7 +124,9 @@ def _run_pytest(workspace: Workspace, environment: Environment, plan: Plan) -> N
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """Returns the table in Markdown: a line for each figure, and one for what has failed by something else."""
+    """Returns the table in Markdown: a line for each figure, and one for what has failed by
+    something else.
+    """
     cases: dict[tuple[int, str], list[Outcome]] = {}
     for outcome in outcomes:
         cases.setdefault((outcome.row, outcome.name), []).append(outcome)

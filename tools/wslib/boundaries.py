@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may import whom, checked on the syntax trees of all members.
 
-Every import, also one inside a function, is of the standard library, of the distribution itself, or of a distribution that it declares directly.
-The shared environment cannot see an undeclared import, because everything is installed there; and the ready-made tools see one package,
-``easynetwork``, where we have eleven distributions.
+Every import, also one inside a function, is of the standard library, of the distribution itself, or
+of a distribution that it declares directly. The shared environment cannot see an undeclared import,
+because everything is installed there; and the ready-made tools see one package, ``easynetwork``,
+where we have eleven distributions.
 
 A package narrows its own rights in its manifest::
 
@@ -45,7 +46,9 @@ class ModuleOwners:
         }
 
     def resolve(self, imported: Import) -> Iterator[tuple[str, str]]:
-        """Yields module and owner: a `from` import can name modules of several distributions at once."""
+        """Yields module and owner: a `from` import can name modules of several distributions at
+        once.
+        """
         submodules = [f"{imported.module}.{name}" for name in imported.names]
         found = [name for name in submodules if name in self._owner_of]
         if len(found) < len(submodules) or not submodules:
@@ -118,7 +121,8 @@ class _Rules:
         if not top or top in sys.stdlib_module_names or top == "__future__":
             return ()
         if top != NAMESPACE:
-            # An import name that is not the distribution's name would be reported: none of our dependencies has one.
+            # An import name that is not the distribution's name would be reported: none of our
+            # dependencies has one.
             return ((imported.module, canonical_name(top)),)
         return tuple(self._owners.resolve(imported)) or ((imported.module, ""),)
 

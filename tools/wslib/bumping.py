@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ws bump``: a new version of one distribution, and what follows from it in the other files.
 
-Everything is made in a copy and comes back as a whole: towncrier, uv or a manifest that cannot be edited may refuse in
-the middle, and then the workspace is as it was.
+Everything is made in a copy and comes back as a whole: towncrier, uv or a manifest that cannot be
+edited may refuse in the middle, and then the workspace is as it was.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _KEEPER = ".gitignore"  # git has no empty folders, and the next change needs th
 def bump(workspace: Workspace, uv: Uv, environment: Environment, name: str, part: str) -> list[str]:
     """Writes the next version of a distribution, and returns lines that say what changed.
 
-    That is its manifest, the bounds of all siblings that require it, ``uv.lock``, and its changelog, which takes the
-    fragments in. Nothing is committed.
+    That is its manifest, the bounds of all siblings that require it, ``uv.lock``, and its
+    changelog, which takes the fragments in. Nothing is committed.
 
     Raises:
-        WorkspaceError: the files to change have changes already, there is nothing to tell in the changelog, or a step
-            failed. Nothing has changed then.
+        WorkspaceError: the files to change have changes already, there is nothing to tell in the
+            changelog, or a step failed. Nothing has changed then.
     """
     member = workspace.find_member(name)
     version = _next_version(member, part)
@@ -65,7 +65,8 @@ def find_fragments(member: Member) -> list[Path]:
 
 
 def replace_files(texts: Mapping[Path, str | None]) -> None:
-    """Writes all files, or deletes one where the text is None; after an error, all are as they were.
+    """Writes all files, or deletes one where the text is None; after an error, all are as they
+    were.
 
     Raises:
         WorkspaceError: the operating system refused one.
@@ -103,7 +104,9 @@ def _next_version(member: Member, part: str) -> str:
 
 
 def _refuse_changed_files(workspace: Workspace, member: Member) -> None:
-    """What is not committed could be neither told from the bump's own changes nor restored by git."""
+    """What is not committed could be neither told from the bump's own changes nor restored by
+    git.
+    """
     written = [*workspace.manifests, workspace.lock, member.folder / _CHANGELOG, member.folder / FRAGMENTS]
     if changed := Repository(workspace.root).changes(written):
         raise WorkspaceError(
@@ -175,7 +178,9 @@ def _differs(workspace: Workspace, copy: Workspace, name: str) -> bool:
 
 
 def _differences(workspace: Workspace, copy: Workspace, member: Member) -> dict[Path, str | None]:
-    """Returns the new texts of the files that are different in the copy; None for what is not there any more."""
+    """Returns the new texts of the files that are different in the copy; None for what is not there
+    any more.
+    """
     texts: dict[Path, str | None] = dict.fromkeys(_touched(workspace, member))
     for path in _touched(copy, copy.members[member.name]):
         original = workspace.root / path.relative_to(copy.root)

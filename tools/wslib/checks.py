@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from . import documents, figures, linters, lockfile, manifests
+from . import documents, figures, linters, lockfile, manifests, pages
 from .boundaries import check_boundaries
 from .cycles import check_import_cycles
 from .environments import Environment, sync
@@ -67,6 +67,7 @@ def _static_checks(workspace: Workspace) -> list[Check]:
             lambda: check_boundaries(workspace),
             "declare the dependency in the package's pyproject.toml, or do without the import (docs/design/workspace.md).",
         ),
+        Check("pages", lambda: pages.check_width(workspace), "break the line of prose."),
         Check(
             "import cycles",
             lambda: check_import_cycles(workspace),

@@ -155,7 +155,9 @@ def _test(workspace: Workspace, options: argparse.Namespace, rest: list[str]) ->
 
 
 def _picked(workspace: Workspace, options: argparse.Namespace) -> list[str]:
-    """Returns the names of what is to be tested, packages or other folders of tests; none means everything."""
+    """Returns the names of what is to be tested, packages or other folders of tests; none means
+    everything.
+    """
     names: list[str] = options.packages
     if options.affected is None:
         packages = [name for name in names if name != INTEGRATION]

@@ -11,7 +11,8 @@ from .workspace import Workspace, canonical_name, read_toml
 
 __all__ = ("Closure", "closures")
 
-# Markers of systems that the manifests' classifiers do not name. An evaluation of markers would need another package.
+# Markers of systems that the manifests' classifiers do not name. An evaluation of markers would
+# need another package.
 _NOT_POSIX = ("os_name == 'nt'", "platform_system == 'Windows'", "sys_platform == 'win32'")
 
 
@@ -23,7 +24,8 @@ class Closure(NamedTuple):
 
 
 def closures(workspace: Workspace) -> dict[str, Closure]:
-    """Returns for each member what comes with it when no extra is asked for, on any supported Python.
+    """Returns for each member what comes with it when no extra is asked for, on any supported
+    Python.
 
     Raises:
         WorkspaceError: the lock does not know a member.
@@ -52,7 +54,9 @@ def _closure(workspace: Workspace, locked: dict[str, list[dict[str, Any]]], name
 
 
 def _needed(packages: Iterable[dict[str, Any]], extra: str) -> Iterator[tuple[str, str]]:
-    """Returns what packages declare, for themselves or for an extra: names, each with no extra and with those that are asked for."""
+    """Returns what packages declare, for themselves or for an extra: names, each with no extra and
+    with those that are asked for.
+    """
     for package in packages:
         declared = package.get("optional-dependencies", {}).get(extra, []) if extra else package.get("dependencies", [])
         for dependency in declared:

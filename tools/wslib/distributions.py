@@ -27,9 +27,11 @@ def build(workspace: Workspace, uv: Uv) -> list[Path]:
 
 
 def built_constraints(workspace: Workspace, uv: Uv) -> Path:
-    """Returns the constraints that tie our names to wheels in ``build/wheels/``, which are built anew if a source has changed.
+    """Returns the constraints that tie our names to wheels in ``build/wheels/``, which are built
+    anew if a source has changed.
 
-    What a wheel is made of decides, not where: wheels that one machine has built serve on another one with the same sources.
+    What a wheel is made of decides, not where: wheels that one machine has built serve on another
+    one with the same sources.
     """
     folder = workspace.root / "build" / "wheels"
     stamp, content = folder / "stamp", _sources_hash(workspace)
@@ -72,8 +74,8 @@ def _sources_hash(workspace: Workspace) -> str:
 def write_constraints(path: Path, wheels: list[Path]) -> None:
     """Writes direct references to the wheels, with their hashes.
 
-    Strangers own two of our names on the public index. A direct reference is the only form that no index can outbid, and
-    it also notices a rebuild under the same version.
+    Strangers own two of our names on the public index. A direct reference is the only form that no
+    index can outbid, and it also notices a rebuild under the same version.
     """
     lines = (f"{_name(wheel)} @ {wheel.resolve().as_uri()}#sha256={_sha256(wheel)}\n" for wheel in wheels)
     path.write_text("".join(lines))

@@ -31,7 +31,9 @@ _EVERYTHING = ("--all-packages", "--all-extras", "--all-groups", "--no-group", "
 
 
 class Environment:
-    """A folder: ``.venv`` in the root for the interpreter that runs the tool, ``.venv-3.13`` for another one, and more in ``build/``."""
+    """A folder: ``.venv`` in the root for the interpreter that runs the tool, ``.venv-3.13`` for
+    another one, and more in ``build/``.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,19 +63,25 @@ class Environment:
         self._stamp.write_text(self._sealed(stamp))
 
     def _sealed(self, stamp: str) -> str:
-        """The stamp with what is installed, because another tool (a plain `uv sync`, say) may change that behind our back."""
+        """The stamp with what is installed, because another tool (a plain `uv sync`, say) may
+        change that behind our back.
+        """
         installed = sorted(path.name for path in self.folder.glob("lib/python*/site-packages/*.dist-info"))
         return "\n".join([stamp, *installed])
 
 
 def sync(workspace: Workspace, interpreter: Interpreter, *, default: bool) -> Environment:
-    """Makes the environment for ``interpreter`` what the lock says. Costs nothing if it is that already."""
+    """Makes the environment for ``interpreter`` what the lock says.
+
+    Costs nothing if it is that already.
+    """
     environment = Environment(workspace.root / (".venv" if default else f".venv-{interpreter.name}"))
     return _bring_up_to_date(workspace, interpreter, environment, workspace.members.values(), _EVERYTHING)
 
 
 def sync_group(workspace: Workspace, interpreter: Interpreter, group: str) -> Environment:
-    """Makes ``build/GROUP/environment`` what one dependency group of the root names, and nothing else.
+    """Makes ``build/GROUP/environment`` what one dependency group of the root names, and nothing
+    else.
 
     Raises:
         WorkspaceError: there is no such group, or it cannot be installed.
@@ -102,7 +110,8 @@ def _bring_up_to_date(
     install_locked(uv, environment, what)
     target = ("--python", environment.python)
     editables = [word for member in members for word in ("--editable", member.folder)]
-    # The build backend comes from the lock, too: no isolated build that would ask the index for another one.
+    # The build backend comes from the lock, too: no isolated build that would ask the index for
+    # another one.
     uv.run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, *editables, advice=_ADVICE)
     environment.write_stamp(stamp)
     return environment
@@ -115,13 +124,17 @@ def empty_environment(uv: Uv, folder: Path, interpreter: Interpreter) -> Environ
 
 
 def install_wheels(uv: Uv, environment: Environment, constraints: Path, *words: str | Path, advice: str) -> None:
-    """Adds what ``words`` name to the environment, ours as the wheels that ``constraints`` refer to. The rest of ``words`` are uv's options."""
+    """Adds what ``words`` name to the environment, ours as the wheels that ``constraints`` refer
+    to. The rest of ``words`` are uv's options.
+    """
     options = ("--quiet", "--no-sources", "--constraints", constraints, "--python", environment.python)
     uv.run("pip", "install", *options, *words, advice=advice)
 
 
 def install_locked(uv: Uv, environment: Environment, what: Sequence[str] = _EVERYTHING) -> None:
-    """Makes everything in the environment that is not ours exactly as locked, and takes out what is ours."""
+    """Makes everything in the environment that is not ours exactly as locked, and takes out what is
+    ours.
+    """
     with tempfile.TemporaryDirectory(prefix="ws-sync-") as folder:
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(_export(uv, what))
@@ -151,7 +164,9 @@ def environment_stamp(workspace: Workspace, interpreter: Interpreter) -> str:
 
 
 def _installed_part(manifest: Path) -> object:
-    """The tables that installing reads: settings of linters and test runners make no environment stale."""
+    """The tables that installing reads: settings of linters and test runners make no environment
+    stale.
+    """
     data = read_toml(manifest)
     tools = data.get("tool", {})
     tables = [data.get(key) for key in ("build-system", "project", "dependency-groups")]

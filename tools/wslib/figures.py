@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of ``docs/distributions.md``: what each distribution weighs, brings along and takes to import.
+"""The table of ``docs/distributions.md``: what each distribution weighs, brings along and takes to
+import.
 
-Half of it is measured and depends on the machine, so it is written only when somebody asks for it. What a distribution brings along is decided by the lock,
-and a table that says something else is a fault.
+Half of it is measured and depends on the machine, so it is written only when somebody asks for it.
+What a distribution brings along is decided by the lock, and a table that says something else is a
+fault.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def write_figures(workspace: Workspace, interpreter: Interpreter) -> None:
     """Measures every distribution and writes the table into the page.
 
     Raises:
-        WorkspaceError: one of them cannot be built, installed, imported or tested, or the page has no place for the table.
+        WorkspaceError: one of them cannot be built, installed, imported or tested, or the page has
+            no place for the table.
     """
     TABLE.read(workspace)  # now, and not after minutes of measuring
     uv = find_uv(workspace.root)

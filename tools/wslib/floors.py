@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lowest versions of other people's packages that the manifests promise to work with.
 
-uv lowers only what it is asked for directly (``--resolution lowest-direct``), so that a distribution would be tested with the newest anyio although the
-sibling that uses anyio declares an older floor. What our own siblings declare is therefore asked for directly, too. What others
-need in turn stays at its newest: their floors are their affair.
+uv lowers only what it is asked for directly (``--resolution lowest-direct``), so that a
+distribution would be tested with the newest anyio although the sibling that uses anyio declares an
+older floor. What our own siblings declare is therefore asked for directly, too. What others need in
+turn stays at its newest: their floors are their affair.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ __all__ = ("third_parties",)
 
 
 def third_parties(workspace: Workspace, requirements: Iterable[Requirement]) -> list[str]:
-    """Returns what ``requirements``, and the members among them, declare of packages that are not ours; sorted."""
+    """Returns what ``requirements``, and the members among them, declare of packages that are not
+    ours; sorted.
+    """
     found: set[str] = set()
     seen: set[str] = set()
     waiting = list(requirements)

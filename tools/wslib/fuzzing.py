@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ws fuzz``: the targets of ``tools/fuzz``, each for a bounded time in a process of its own.
 
-What a run leaves is in ``build/fuzz``: the corpus, with which the next one goes on, the logs, and the inputs that broke a rule.
+What a run leaves is in ``build/fuzz``: the corpus, with which the next one goes on, the logs, and
+the inputs that broke a rule.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ def shares(budget: Budget, targets: int, workers: int) -> Budget:
 
 
 def fuzz(fuzzer: Fuzzer, targets: Sequence[str], budget: Budget) -> None:
-    """Shares the budget out among the targets, runs as many at a time as there are cores, and prints how they fared.
+    """Shares the budget out among the targets, runs as many at a time as there are cores, and
+    prints how they fared.
 
     Raises:
         WorkspaceError: a rule was broken. The other targets have run as well.

@@ -25,7 +25,10 @@ class Import(NamedTuple):
 
 
 def find_imports(path: Path, package: str) -> list[Import]:
-    """Returns the imports of a file that belongs to ``package``. Relative ones are left out if that is empty."""
+    """Returns the imports of a file that belongs to ``package``.
+
+    Relative ones are left out if that is empty.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     return list(_visit(tree, package, deferred=False, type_checking=False))
 

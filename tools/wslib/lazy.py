@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that a package offers for others: they are strings, which no type checker and no import of the package itself looks at."""
+"""Names that a package offers for others: they are strings, which no type checker and no import of
+the package itself looks at.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _TABLE = "_TRANSPORTS"
 
 
 def check_lazy_names(workspace: Workspace) -> list[Fault]:
-    """Each name in a table is in ``__all__`` of the module that it names, and that is shipped by the distribution that it names."""
+    """Each name in a table is in ``__all__`` of the module that it names, and that is shipped by
+    the distribution that it names.
+    """
     return [
         fault
         for member in workspace.members.values()

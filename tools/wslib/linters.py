@@ -27,7 +27,9 @@ def ruff_format(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 
 def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
-    """Once for all sources, once for the tools, then once for each folder of tests, of an example or of a page: their files share names."""
+    """Once for all sources, once for the tools, then once for each folder of tests, of an example
+    or of a page: their files share names.
+    """
     program: Words = [environment.bin / "mypy", "--no-error-summary", "--python-executable", environment.python]
     sources = [member.src for member in workspace.members.values() if member.modules]
     tools = workspace.root / "tools"
@@ -45,7 +47,8 @@ def mypy(workspace: Workspace, environment: Environment) -> list[Fault]:
 def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
     """Checks the merged tree, the tests and the examples: the paths are in the root manifest."""
     merged = merge_sources(workspace)
-    # Node.js comes from the lock as well: pyright itself would download it from a place that not every machine reaches.
+    # Node.js comes from the lock as well: pyright itself would download it from a place that not
+    # every machine reaches.
     words: Words = [environment.bin / "pyright", "--outputjson", "--pythonpath", environment.python]
     result = capture(words, cwd=workspace.root)
     folders = [merged, *test_folders(workspace), *examples(workspace), workspace.root / "tools"]
@@ -54,7 +57,9 @@ def pyright(workspace: Workspace, environment: Environment) -> list[Fault]:
 
 
 def pyright_faults(output: str, errors: str, expected: int, root: Path) -> list[Fault]:
-    """Reads pyright's report, and does not believe one that looked at fewer files than ``expected``."""
+    """Reads pyright's report, and does not believe one that looked at fewer files than
+    ``expected``.
+    """
     try:
         report = json.loads(output)
     except ValueError:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry-neutral lock.
 
-uv writes into its lock where each file came from. On another machine, behind another mirror, those addresses mean nothing, and every `uv lock`
-there would rewrite the file. So the committed lock names versions and hashes, and a host that cannot exist. Sizes and upload times go as well:
-only some registries tell them.
+uv writes into its lock where each file came from. On another machine, behind another mirror, those
+addresses mean nothing, and every `uv lock` there would rewrite the file. So the committed lock
+names versions and hashes, and a host that cannot exist. Sizes and upload times go as well: only
+some registries tell them.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def lock(workspace: Workspace, uv: Uv, *, upgrade: bool = False) -> bool:
 
 
 def check_lock(workspace: Workspace, uv: Uv) -> list[Fault]:
-    """Returns what is wrong with the committed lock: a registry in it, or manifests that moved on without it."""
+    """Returns what is wrong with the committed lock: a registry in it, or manifests that moved on
+    without it.
+    """
     text = workspace.lock.read_text()
     if registries := sorted(find_registries(text)):
         return [Fault("uv.lock", f"is not registry-neutral: it names {registries[0]}")]
@@ -74,7 +77,9 @@ def check_lock(workspace: Workspace, uv: Uv) -> list[Fault]:
 
 
 def _resolve(workspace: Workspace, uv: Uv, current: str, *, upgrade: bool = False) -> str:
-    """Locks a copy of the manifests: an interrupted resolution must not leave a registry in the real file."""
+    """Locks a copy of the manifests: an interrupted resolution must not leave a registry in the
+    real file.
+    """
     with tempfile.TemporaryDirectory(prefix="ws-lock-") as folder:
         copy = Path(folder)
         for manifest in workspace.manifests:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editing a manifest as text, so that its comments and its layout stay.
 
-Two small patterns do not understand TOML. So each edit is compared with what it should have done: the result is read,
-and must be what the original says with the wanted values changed, and nothing else.
+Two small patterns do not understand TOML. So each edit is compared with what it should have done:
+the result is read, and must be what the original says with the wanted values changed, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ def with_version(text: str, version: str) -> str:
 
 
 def with_bounds(text: str, name: str, bounds: str) -> str:
-    """Returns the text of a manifest with other bounds where it requires ``name``: always, in an extra or in a group.
+    """Returns the text of a manifest with other bounds where it requires ``name``: always, in an
+    extra or in a group.
 
     A requirement without bounds, as a group may have one, stays without.
 
     Raises:
-        WorkspaceError: a requirement is written in a way that cannot be edited, over several lines, for instance.
+        WorkspaceError: a requirement is written in a way that cannot be edited, over several lines,
+            for instance.
     """
 
     def edit(match: re.Match[str]) -> str:
@@ -65,7 +68,9 @@ def _bound(data: dict[str, Any], edit: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _edited(requirement: str, name: str, bounds: str) -> str:
-    """Does with one requirement, which is known to be one, what the pattern for whole lines has to find."""
+    """Does with one requirement, which is known to be one, what the pattern for whole lines has to
+    find.
+    """
     match = re.fullmatch(r"(?s)\s*([\w.-]+)(\s*\[[^\]]*\])?\s*([<>=!~][^;@]*?)?(\s*(?:;.*)?)", requirement)
     if match is None or not match[3] or canonical_name(match[1]) != name:
         return requirement

@@ -16,11 +16,14 @@ from .workspace import Member, Workspace
 __all__ = ("check_cycles", "check_layout", "check_licenses", "check_manifests", "check_versions")
 
 _NAMESPACES = (Path(NAMESPACE), Path(NAMESPACE, "backends"))
-"""Shared by several distributions (PEP 420): an ``__init__.py`` in one of them would hide all others."""
+"""Shared by several distributions (PEP 420): an ``__init__.py`` in one of them would hide all
+others."""
 
 
 def check_versions(workspace: Workspace) -> list[Fault]:
-    """Internal requirements: uv does not compare them inside a workspace, and users' installers do."""
+    """Internal requirements: uv does not compare them inside a workspace, and users' installers
+    do.
+    """
     faults: list[Fault] = []
     for member in workspace.members.values():
         for requirement in (*member.dependencies, *member.optional_dependencies, *member.test_dependencies):
@@ -35,7 +38,9 @@ def check_versions(workspace: Workspace) -> list[Fault]:
 
 
 def check_cycles(workspace: Workspace) -> list[Fault]:
-    """Distributions that need each other, directly or not, are one distribution; extras count as well."""
+    """Distributions that need each other, directly or not, are one distribution; extras count as
+    well.
+    """
     needs = {
         member.name: [
             requirement.name
@@ -54,7 +59,9 @@ def check_cycles(workspace: Workspace) -> list[Fault]:
 
 
 def check_licenses(workspace: Workspace) -> list[Fault]:
-    """Each distribution ships a copy (the build backends refuse links), so the copies must not drift apart."""
+    """Each distribution ships a copy (the build backends refuse links), so the copies must not
+    drift apart.
+    """
     original = (workspace.root / "LICENSE").read_bytes()
     copies = (member.folder / "LICENSE" for member in workspace.members.values())
     return [

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one distribution costs, measured where nothing but it and what it needs is installed.
 
-Time is that of importing, in a new interpreter, every public module that the wheel ships, except what is for tests: the most that a program can
-import of it. The files are in the system's cache, as for a program that starts for the second time.
+Time is that of importing, in a new interpreter, every public module that the wheel ships, except
+what is for tests: the most that a program can import of it. The files are in the system's cache, as
+for a program that starts for the second time.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Measurement:
 
         Args:
             member: the distribution.
-            brought: the members that come with it. If it ships nothing itself, they are what is imported.
+            brought: the members that come with it. If it ships nothing itself, they are what is
+                imported.
 
         Raises:
             WorkspaceError: it cannot be installed, imported or tested.

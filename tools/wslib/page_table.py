@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table of measurements in a page of ``docs/``: the part between two marker lines, which the tool writes and people leave alone."""
+"""A table of measurements in a page of ``docs/``: the part between two marker lines, which the tool
+writes and people leave alone.
+"""
 
 from __future__ import annotations
 

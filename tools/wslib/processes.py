@@ -44,7 +44,9 @@ def run(words: Words, *, cwd: Path, advice: str, env: Mapping[str, str] | None =
 
 
 def capture(words: Words, *, cwd: Path, env: Mapping[str, str] | None = None) -> Completed:
-    """Runs a program and returns its output, whatever its exit status; 127 if it could not be started."""
+    """Runs a program and returns its output, whatever its exit status; 127 if it could not be
+    started.
+    """
     try:
         return subprocess.run(words, cwd=cwd, env=_environment(env), check=False, capture_output=True, text=True)
     except OSError as exc:
@@ -52,13 +54,16 @@ def capture(words: Words, *, cwd: Path, env: Mapping[str, str] | None = None) ->
 
 
 def own_python() -> Path:
-    """Returns the interpreter that runs the tool; inside a virtual environment, the one it was made from."""
+    """Returns the interpreter that runs the tool; inside a virtual environment, the one it was made
+    from.
+    """
     return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     environment = {**os.environ, **(extra or {})}
-    # Of the environment that the user has activated, if any: it would draw uv and pyright away from ours.
+    # Of the environment that the user has activated, if any: it would draw uv and pyright away from
+    # ours.
     for name in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"):
         environment.pop(name, None)
     return environment

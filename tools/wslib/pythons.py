@@ -57,7 +57,9 @@ def probe(path: Path) -> Interpreter | None:
 
 
 def find_interpreters(uv: Uv) -> list[Interpreter]:
-    """Returns one interpreter for each version on this machine, oldest first; our own stands for its version."""
+    """Returns one interpreter for each version on this machine, oldest first; our own stands for
+    its version.
+    """
     found = {current().version: current()}
     for path in (*_pyenv_candidates(), *_path_candidates(os.environ.get("PATH", "")), *_uv_candidates(uv)):
         guess = re.search(r"3\.(\d+)", str(path))
@@ -69,7 +71,9 @@ def find_interpreters(uv: Uv) -> list[Interpreter]:
 
 
 def choose(wanted: str | None, interpreters: Iterable[Interpreter]) -> Interpreter:
-    """Returns the interpreter for ``--python``: None is our own, ``newest`` the newest, else a version like 3.12."""
+    """Returns the interpreter for ``--python``: None is our own, ``newest`` the newest, else a
+    version like 3.12.
+    """
     if wanted is None:
         return current()
     by_name = {interpreter.name: interpreter for interpreter in interpreters}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ws release-check``: whether the checked-out commit may be released under a tag like ``en-protocol/1.2.0``.
+"""``ws release-check``: whether the checked-out commit may be released under a tag like
+``en-protocol/1.2.0``.
 
-A distribution counts as published when its tag exists: the tag is what starts the publishing, and asking an index would
-ask strangers, who own two of our names there.
+A distribution counts as published when its tag exists: the tag is what starts the publishing, and
+asking an index would ask strangers, who own two of our names there.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ class _Release:
     def _refused_by(self, requirement: Requirement, floors: Mapping[str, str]) -> list[Requirement]:
         """Returns what a released sibling wants and this release does not let it have.
 
-        The sibling's manifest here may have moved on since: after the major bump of a third one, it has another cap.
+        The sibling's manifest here may have moved on since: after the major bump of a third one, it
+        has another cap.
         """
         commit = self._repository.tags.get(_tag_of_floor(requirement))
         path = self._workspace.relative(self._workspace.members[requirement.name].manifest)
@@ -154,7 +156,10 @@ class _Release:
 
 
 def _internal(workspace: Workspace, member: Member) -> list[Requirement]:
-    """Returns what users' installers take from us. Groups are for our tests only, and may name siblings in a circle."""
+    """Returns what users' installers take from us.
+
+    Groups are for our tests only, and may name siblings in a circle.
+    """
     siblings = workspace.members.keys() - {member.name}
     return [entry for entry in (*member.dependencies, *member.optional_dependencies) if entry.name in siblings]
 

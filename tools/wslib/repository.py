@@ -47,7 +47,9 @@ class Repository:
         return [line[3:] for line in lines.splitlines()]
 
     def read(self, commit: str, path: str) -> str | None:
-        """Returns what a file, named from the folder on, said in a commit; None if it was not there."""
+        """Returns what a file, named from the folder on, said in a commit; None if it was not
+        there.
+        """
         result = self._run("show", f"{commit}:./{path}")
         return None if result.returncode else result.stdout
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modules that an installed distribution ships: each is imported, in a process of its environment."""
+"""The modules that an installed distribution ships: each is imported, in a process of its
+environment.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from .workspace import canonical_name
 
 __all__ = ("ShippedModule", "import_faults", "import_shipped")
 
-# Isolated (-I), so that nothing but the environment is importable. `files` is the distribution's RECORD.
+# Isolated (-I), so that nothing but the environment is importable. `files` is the distribution's
+# RECORD.
 _IMPORT_ALL = """
 import importlib, importlib.metadata, json, sys
 modules = {}

@@ -39,7 +39,9 @@ class Uv:
 
 
 def find_uv(root: Path) -> Uv:
-    """Finds uv, and installs it into the workspace's ``.uv/`` if this machine has none in the right version."""
+    """Finds uv, and installs it into the workspace's ``.uv/`` if this machine has none in the right
+    version.
+    """
     on_path = shutil.which("uv")
     candidates = [*([Path(on_path)] if on_path else []), _private(root)]
     program = next((program for program in candidates if _is_suitable(uv_version(program))), None)
@@ -75,7 +77,9 @@ def _install(root: Path) -> Path:
 
 
 def index_settings(environ: Mapping[str, str], pip_index: Callable[[], str | None]) -> dict[str, str]:
-    """Hands pip's index on to uv, which does not read pip's settings, where uv has none of its own."""
+    """Hands pip's index on to uv, which does not read pip's settings, where uv has none of its
+    own.
+    """
     if any(environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
         return {}
     user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")

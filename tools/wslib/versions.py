@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Version numbers as PEP 440 spells and orders them; ``packaging`` does more, but a bare Python does not have it."""
+"""Version numbers as PEP 440 spells and orders them; ``packaging`` does more, but a bare Python
+does not have it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ __all__ = ("PARTS", "Version", "bounds_of", "next_version")
 PARTS = ("major", "minor", "patch")
 
 _NUMBER = r"(?:0|[1-9][0-9]*)"
-# The canonical spelling only: a tag, a manifest and the name of a file on an index are compared as texts.
+# The canonical spelling only: a tag, a manifest and the name of a file on an index are compared as
+# texts.
 _CANONICAL = re.compile(
     rf"(?P<release>{_NUMBER}(?:\.{_NUMBER})*)(?:(?P<phase>a|b|rc)(?P<pre>{_NUMBER}))?"
     rf"(?:\.post(?P<post>{_NUMBER}))?(?:\.dev(?P<dev>{_NUMBER}))?"
@@ -24,7 +27,9 @@ _AFTER_ALL_PHASES = (3, 0)
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """Its fields are in the order that decides: ``1.2.0.dev1``, ``1.2.0rc1``, ``1.2.0``, ``1.2.0.post1``."""
+    """Its fields are in the order that decides: ``1.2.0.dev1``, ``1.2.0rc1``, ``1.2.0``,
+    ``1.2.0.post1``.
+    """
 
     release: tuple[int, ...]
     """Without the zeros at its end: 1.2 and 1.2.0 are one version."""

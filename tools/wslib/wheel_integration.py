@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tests-integration`` with what one install of the meta-package brings, in place of the sources.
 
-Everything that is not ours is what the lock says, as in ``.venv``: the newest and the lowest versions are the business of each distribution's own test.
+Everything that is not ours is what the lock says, as in ``.venv``: the newest and the lowest
+versions are the business of each distribution's own test.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def run_integration_with_wheels(
     """Makes ``build/alone/tests-integration-3.x`` afresh and runs the tests there.
 
     Raises:
-        WorkspaceError: the wheels could not be installed, a module is not theirs, or a test has failed.
+        WorkspaceError: the wheels could not be installed, a module is not theirs, or a test has
+            failed.
     """
     folder = workspace.root / "build" / "alone" / f"{INTEGRATION}-{interpreter.name}"
     print(f"ws: {INTEGRATION} with the wheels, in {workspace.relative(folder)}", flush=True)
@@ -43,7 +45,8 @@ def run_integration_with_wheels(
             "\n".join(["not all modules work.", *(f"  {fault}" for fault in faults)]),
             "test the distribution that ships it: `./tools/ws test PACKAGE --wheel`.",
         )
-    # From the root, whose settings pytest reads; -P keeps the folder itself off the path of modules.
+    # From the root, whose settings pytest reads; -P keeps the folder itself off the path of
+    # modules.
     program: Words = [environment.python, "-P", "-X", "dev", "-m", "pytest", "--quiet", INTEGRATION]
     run([*program, *pytest_options], cwd=workspace.root, advice=_TEST_ADVICE)
 

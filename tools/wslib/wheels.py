@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in built wheels. The sources are checked before; the build backend's settings decide what becomes of them."""
+"""What is in built wheels.
+
+The sources are checked before; the build backend's settings decide what becomes of them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ __all__ = ("check_wheels",)
 
 
 def check_wheels(wheels: Iterable[Path]) -> list[Fault]:
-    """Nothing but the open namespace lies at a wheel's root, each leaf is typed, and no file is in two wheels."""
+    """Nothing but the open namespace lies at a wheel's root, each leaf is typed, and no file is in
+    two wheels.
+    """
     faults: list[Fault] = []
     owners: dict[PurePosixPath, list[str]] = defaultdict(list)
     for wheel in wheels:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One distribution tested as its users get it: its wheel, in an environment that has only what it declares.
+"""One distribution tested as its users get it: its wheel, in an environment that has only what it
+declares.
 
 The stages, each in the environment that the one before has left:
 
-1. The wheel alone. What it declares must fit together, and every module that it ships must be importable. A module that needs what only an
-   extra brings may fail, with just that missing.
-2. With its group ``test``: its own tests pass. They run in place, from a folder where no source of the workspace is importable.
-3. With all extras: every module is importable; and if the extras brought something, the tests pass once more.
+1. The wheel alone. What it declares must fit together, and every module that it ships must be
+   importable. A module that needs what only an extra brings may fail, with just that missing.
+2. With its group ``test``: its own tests pass. They run in place, from a folder where no source of
+   the workspace is importable.
+3. With all extras: every module is importable; and if the extras brought something, the tests pass
+   once more.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ _TEST_ADVICE = "read the failures above; one that passes in .venv needs somethin
 
 _Setting: TypeAlias = str | float | list[str]
 
-# Where things lie in the workspace; and `strict` is what anyio's plugin does by itself, where older releases, and
-# distributions that are tested without anyio, do not know the setting.
+# Where things lie in the workspace; and `strict` is what anyio's plugin does by itself, where older
+# releases, and distributions that are tested without anyio, do not know the setting.
 _OF_THE_WORKSPACE = ("testpaths", "pythonpath", "anyio_mode")
 
 
@@ -49,7 +52,8 @@ def run_wheel_tests(
     """Builds the wheels and tests those of ``members``, one after the other.
 
     Raises:
-        WorkspaceError: at least one failed. All have been tested by then, and their failures printed.
+        WorkspaceError: at least one failed. All have been tested by then, and their failures
+            printed.
     """
     uv = find_uv(workspace.root)
     constraints = built_constraints(workspace, uv)
@@ -84,7 +88,8 @@ class WheelTest:
         interpreter: the Python of the environment.
         uv: makes the environment and fills it.
         constraints: direct references to the wheels of all members.
-        lowest: with the lowest versions of other people's packages that the manifests declare, in place of the newest.
+        lowest: with the lowest versions of other people's packages that the manifests declare, in
+            place of the newest.
     """
 
     def __init__(
@@ -166,7 +171,9 @@ class WheelTest:
 
 
 def pytest_settings(workspace: Workspace, cache: Path) -> str:
-    """Returns a ``pytest.ini`` with the root's settings, except those that are about the workspace."""
+    """Returns a ``pytest.ini`` with the root's settings, except those that are about the
+    workspace.
+    """
     root: dict[str, _Setting] = workspace.data.get("tool", {}).get("pytest", {}).get("ini_options", {})
     settings = {key: value for key, value in root.items() if key not in _OF_THE_WORKSPACE}
     lines = [f"{key} = {_ini_value(value)}" for key, value in {**settings, "cache_dir": str(cache)}.items()]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each command does. Those that have to wait, or that belong to a connection, are only named."""
+"""What each command does.
+
+Those that have to wait, or that belong to a connection, are only named.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,10 @@ class Simple(str):
 
 
 class RespError(Exception):
-    """A reply that says what went wrong. Its text begins with a word in capitals, which programs look at."""
+    """A reply that says what went wrong.
+
+    Its text begins with a word in capitals, which programs look at.
+    """
 
 
 class NullArray:

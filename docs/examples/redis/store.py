@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server remembers: strings and lists under keys, until they expire or its memory is full."""
+"""What the server remembers: strings and lists under keys, until they expire or its memory is
+full.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands are read the same however they are cut, within bounds; replies are written by the book."""
+"""Commands are read the same however they are cut, within bounds; replies are written by the
+book.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, and no time limit for one of them: a red build is red for everybody, however slow a machine is.
+# The same examples in every run, and no time limit for one of them: a red build is red for
+# everybody, however slow a machine is.
 settings.load_profile("ci")
 
 SocketPair: TypeAlias = tuple[socket.socket, socket.socket]
@@ -32,7 +33,10 @@ def fd() -> Iterator[int]:
 
 @pytest.fixture
 def no_leak() -> Iterator[None]:
-    """For tests that leave as many descriptors open as they found. It must come before the fixtures that open some."""
+    """For tests that leave as many descriptors open as they found.
+
+    It must come before the fixtures that open some.
+    """
     before = set(os.listdir("/proc/self/fd"))
     yield
     assert set(os.listdir("/proc/self/fd")) == before

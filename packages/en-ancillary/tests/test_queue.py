@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On real sockets, whose reads are written as the kernel makes them; and where the kernel of another system is needed, by hand."""
+"""On real sockets, whose reads are written as the kernel makes them; and where the kernel of
+another system is needed, by hand.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Stream:
         self._unread += size
 
     def take(self, size: int) -> int | None:
-        """Uses up a packet of ``size`` bytes, and tells how many descriptors it had; None if they were cut off."""
+        """Uses up a packet of ``size`` bytes, and tells how many descriptors it had; None if they
+        were cut off.
+        """
         self._unread -= size
         with_control = self.queue.claim(self._unread)
         try:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generators that are stepped in two ways, and all that their code, their caller and their task have seen."""
+"""Generators that are stepped in two ways, and all that their code, their caller and their task
+have seen.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ class World:
         return self.connection.until_received()
 
     def trying(self, steps: Steps) -> Steps:
-        """Writes down how ``steps`` end, and goes on; also with a cancellation, and how many the task has then."""
+        """Writes down how ``steps`` end, and goes on; also with a cancellation, and how many the
+        task has then.
+        """
         try:
             how: Any = yield from steps
         except BaseException as exc:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cancellations, from outside and by a step of its own task, are what a plain coroutine would see."""
+"""Cancellations, from outside and by a step of its own task, are what a plain coroutine would
+see.
+"""
 
 from __future__ import annotations
 

@@ -242,7 +242,9 @@ async def test_a_reader_is_told_of_a_reset_that_came_while_its_data_was_read(pai
 
 @pytest.mark.anyio
 async def test_a_reset_is_told_once_for_each_wait(pair: SocketPair) -> None:
-    """A reader that does not read, and so leaves the error where it is, does not keep the event loop busy."""
+    """A reader that does not read, and so leaves the error where it is, does not keep the event
+    loop busy.
+    """
     ours, theirs = pair
     watch = AsyncIOSocketWatch(asyncio.get_running_loop(), ours.fileno())
     theirs.send(b"last words")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`easynetwork.lowlevel.socket` in interpreters of their own, with an en-ancillary that is there, missing, or broken."""
+"""`easynetwork.lowlevel.socket` in interpreters of their own, with an en-ancillary that is there,
+missing, or broken.
+"""
 
 from __future__ import annotations
 

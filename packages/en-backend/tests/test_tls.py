@@ -113,7 +113,9 @@ class OpenSSLServer:
 async def test_a_question_of_the_protocol_is_answered_by_who_receives(
     backend: AsyncBackend, authority: trustme.CA, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
-    """A certificate asked for after the handshake (RFC 8446 section 4.6.2) is answered like a key update, which Python cannot start."""
+    """A certificate asked for after the handshake (RFC 8446 section 4.6.2) is answered like a key
+    update, which Python cannot start.
+    """
     authority.issue_cert("client@example.org").configure_cert(client_context)
     authority.configure_trust(server_context)
     server_context.verify_mode = ssl.CERT_REQUIRED
@@ -147,7 +149,9 @@ async def let_others_run(backend: AsyncBackend) -> None:
 async def test_a_send_that_is_cancelled_behind_another_record_has_sent_nothing(
     backend: AsyncBackend, authority: trustme.CA, client_context: ssl.SSLContext, server_context: ssl.SSLContext
 ) -> None:
-    """It is not encrypted before there is room, so the stream can be used as before, and no packet is seen that was given up."""
+    """It is not encrypted before there is room, so the stream can be used as before, and no packet
+    is seen that was given up.
+    """
     authority.issue_cert("client@example.org").configure_cert(client_context)
     authority.configure_trust(server_context)
     server_context.verify_mode = ssl.CERT_REQUIRED

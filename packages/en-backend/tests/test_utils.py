@@ -33,7 +33,9 @@ Install = Callable[[str, str, str], None]
 
 @pytest.fixture
 def install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Installs a distribution with one module and one entry point into an environment where nothing else is."""
+    """Installs a distribution with one module and one entry point into an environment where nothing
+    else is.
+    """
     modules: list[str] = []
 
     def install(distribution: str, entry_point: str, source: str) -> None:
@@ -54,7 +56,9 @@ def install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture(autouse=True)
 def _installed(install: Install) -> None:
-    """Where the distributions of the backends "asyncio" and "third" are installed, to begin with."""
+    """Where the distributions of the backends "asyncio" and "third" are installed, to begin
+    with.
+    """
     for name in ("asyncio", "third"):
         class_name = f"{name.title()}Backend"
         install(f"some_{name}", f"{name} = some_{name}_backend:{class_name}", A_BACKEND.format(name=class_name))

@@ -79,7 +79,9 @@ def datagrams() -> DatagramProtocol[str, str]:
 
 @pytest.fixture
 def udp_sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two UDP sockets that are connected to each other: one to be given to a client, and its peer."""
+    """Two UDP sockets that are connected to each other: one to be given to a client, and its
+    peer.
+    """
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs,
@@ -128,7 +130,10 @@ def count_descriptors() -> Callable[[], int]:
 
 @pytest.fixture
 def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None]]:
-    """So that the kernel has to cut off received descriptors. It gives the lowest free number to each."""
+    """So that the kernel has to cut off received descriptors.
+
+    It gives the lowest free number to each.
+    """
     resource = pytest.importorskip("resource")  # not every system has it
 
     @contextlib.contextmanager
@@ -148,7 +153,9 @@ def one_descriptor_left() -> Callable[[], contextlib.AbstractContextManager[None
 
 @pytest.fixture
 def wait_until_busy() -> Callable[[Callable[[], object]], None]:
-    """Waits until ``operation``, which has no time, fails because another thread is doing the same."""
+    """Waits until ``operation``, which has no time, fails because another thread is doing the
+    same.
+    """
 
     def wait_until_busy(operation: Callable[[], object]) -> None:
         while True:

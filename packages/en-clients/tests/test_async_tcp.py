@@ -62,7 +62,9 @@ async def read_to_the_end(peer: socket.socket) -> int:
 
 
 async def is_watched(descriptor: int) -> bool:
-    """Tells whether the event loop believes that somebody reads from a descriptor, which is closed."""
+    """Tells whether the event loop believes that somebody reads from a descriptor, which is
+    closed.
+    """
     if not trio.lowlevel.in_trio_run():
         return asyncio.get_running_loop().remove_reader(descriptor)
     try:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asynchronous client with TLS. Its peer is Python's own `ssl.SSLSocket` in a thread, after a handshake there."""
+"""The asynchronous client with TLS.
+
+Its peer is Python's own `ssl.SSLSocket` in a thread, after a handshake there.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asynchronous client of Unix datagrams: names, full queues, control data. The rest is as for UDP (test_async_udp.py)."""
+"""The asynchronous client of Unix datagrams: names, full queues, control data.
+
+The rest is as for UDP (test_async_udp.py).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asynchronous client of Unix streams: names, control data, and what closing leaves. The rest is as for TCP (test_async_tcp.py)."""
+"""The asynchronous client of Unix streams: names, control data, and what closing leaves.
+
+The rest is as for TCP (test_async_tcp.py).
+"""
 
 from __future__ import annotations
 

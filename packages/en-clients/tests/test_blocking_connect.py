@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Happy Eyeballs without an event loop. The addresses that a name has are made up; the connections are real."""
+"""Happy Eyeballs without an event loop.
+
+The addresses that a name has are made up; the connections are real.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ Client = TCPNetworkClient[str, str]
 
 
 class HalfSeen(StringLineSerializer):
-    """Tells when the first half of a line has been read, so that a test knows what the client is waiting for."""
+    """Tells when the first half of a line has been read, so that a test knows what the client is
+    waiting for.
+    """
 
     def __init__(self, seen: Callable[[], object]) -> None:
         super().__init__()
@@ -425,7 +427,9 @@ def test_threads_that_send_are_woken_by_closing(
 def test_what_was_sent_arrives_although_the_peer_goes_on_sending(
     ours: socket.socket, peer: socket.socket, threads: ThreadPoolExecutor
 ) -> None:
-    """Also while another thread receives: the input that it was waiting for must not reset the connection."""
+    """Also while another thread receives: the input that it was waiting for must not reset the
+    connection.
+    """
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_000_000)
     half_seen = threading.Event()
     client = TCPNetworkClient(ours, StreamProtocol(HalfSeen(half_seen.set)))

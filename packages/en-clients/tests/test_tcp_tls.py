@@ -68,7 +68,9 @@ def test_no_time_is_enough_for_what_is_there(client: Client, secure_peer: Future
 def test_a_thread_may_look_for_packets_while_another_sends_a_large_one(
     client: Client, secure_peer: Future[ssl.SSLSocket], threads: ThreadPoolExecutor
 ) -> None:
-    """The records that wait to be sent are not those of the receiving thread, whose time is up at once."""
+    """The records that wait to be sent are not those of the receiving thread, whose time is up at
+    once.
+    """
     peer = secure_peer.result()
     packet = "x" * 5_000_000
     sending = threads.submit(client.send_packet, packet)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blocking client of Unix datagrams: names, full queues, control data. The rest is as for UDP (test_udp.py)."""
+"""The blocking client of Unix datagrams: names, full queues, control data.
+
+The rest is as for UDP (test_udp.py).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a peer can make a receiver hold, and how long it can make it work (rows 7, 8, 10 and 12 of the security page)."""
+"""What a peer can make a receiver hold, and how long it can make it work (rows 7, 8, 10 and 12 of
+the security page).
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def test_empty_packets_are_packets() -> None:
 
 
 def endless(name: str) -> tuple[AnySerializer, bytes, bytes]:
-    """Return a serializer, the beginning of a frame, and what can be sent for ever without ending it."""
+    """Return a serializer, the beginning of a frame, and what can be sent for ever without ending
+    it.
+    """
     return {
         "line": (line, b"", b"a"),
         "line CRLF": (StringLineSerializer("CRLF"), b"", b"\r"),
@@ -199,7 +203,9 @@ TOO_LONG: list[tuple[Callable[[int], AnySerializer], bytes]] = [
 def test_the_first_fault_of_a_compressed_packet_is_told(
     new_serializer: Callable[[int], AnySerializer], good: bytes
 ) -> None:
-    """A byte too much, then a wrong checksum: a decompressor that gets both at once tells of the checksum only."""
+    """A byte too much, then a wrong checksum: a decompressor that gets both at once tells of the
+    checksum only.
+    """
     bad = good[:-2] + bytes([good[-2] ^ 1]) + good[-1:]
     for limit, error in ((10, LimitOverrunError), (11, FrameBoundaryLostError)):
         packets = check_chunking_law(new_serializer(limit), bad)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The law of the contract: packets and errors depend neither on the chunks nor on the mode of reading."""
+"""The law of the contract: packets and errors depend neither on the chunks nor on the mode of
+reading.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ def test_dirty_streams_read_the_same_however_they_are_cut(name: str, data: st.Da
 
 
 def test_examples_are_the_same_in_every_run_and_may_take_their_time() -> None:
-    """Also where the tests of all packages run together, and the last of their conftests has its way."""
+    """Also where the tests of all packages run together, and the last of their conftests has its
+    way.
+    """
     assert settings().derandomize
     assert settings().deadline is None
 

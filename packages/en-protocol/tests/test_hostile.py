@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents made to hurt (rows 11 and 22 of the security page): each is one ordinary error, and soon."""
+"""Documents made to hurt (rows 11 and 22 of the security page): each is one ordinary error, and
+soon.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both servers answer plain sockets, in the clear and with TLS. What else holds of them needs clients, and is in ``tests-integration``."""
+"""Both servers answer plain sockets, in the clear and with TLS.
+
+What else holds of them needs clients, and is in ``tests-integration``.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All servers answer plain sockets, and hand descriptors on in both directions. What else holds of them needs clients, and is in ``tests-integration``."""
+"""All servers answer plain sockets, and hand descriptors on in both directions.
+
+What else holds of them needs clients, and is in ``tests-integration``.
+"""
 
 from __future__ import annotations
 

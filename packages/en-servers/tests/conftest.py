@@ -14,7 +14,10 @@ from easynetwork.serializers import StringLineSerializer
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Both of anyio's event loops. On trio, time is virtual: it jumps to the next deadline when every task waits."""
+    """Both of anyio's event loops.
+
+    On trio, time is virtual: it jumps to the next deadline when every task waits.
+    """
     if request.param == "asyncio":
         return "asyncio", {}
     return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}

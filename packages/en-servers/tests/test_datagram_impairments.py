@@ -85,7 +85,9 @@ class CountingHandler(AsyncDatagramRequestHandler[str, str]):
 
 
 async def ask_until_answered(backend: MemoryBackend, peer: DatagramEndpoint, request: str) -> None:
-    """Repeats the request until its answer comes; those of earlier requests may still be on their way."""
+    """Repeats the request until its answer comes; those of earlier requests may still be on their
+    way.
+    """
     while True:
         await peer.send(request.encode())
         try:
@@ -114,7 +116,9 @@ async def test_whatever_is_repeated_until_it_is_answered_is_answered(serve: Serv
 
 
 async def test_a_dialogue_with_a_time_limit_begins_anew(serve: Serve, backend: MemoryBackend) -> None:
-    """A handler that waits for a second datagram survives its loss, and the peer's next first datagram is not taken for it."""
+    """A handler that waits for a second datagram survives its loss, and the peer's next first
+    datagram is not taken for it.
+    """
     ended: Counter[str] = Counter()
 
     class Dialogue(AsyncDatagramRequestHandler[str, str]):

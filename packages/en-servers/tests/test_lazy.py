@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`easynetwork.servers` in interpreters of their own, with transports that are there, missing, or broken."""
+"""`easynetwork.servers` in interpreters of their own, with transports that are there, missing, or
+broken.
+"""
 
 from __future__ import annotations
 

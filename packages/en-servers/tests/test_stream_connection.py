@@ -457,7 +457,9 @@ async def test_a_client_has_its_own_attributes_and_those_of_its_stream(connect: 
 
 @pytest.mark.parametrize("deed", ["receive", "send"])
 async def test_a_busy_client_lets_the_others_run(backend: AsyncBackend, connect: MakePair, deed: str) -> None:
-    """It never has to wait: all that it receives is there already, and its peer's buffer takes all that it sends."""
+    """It never has to wait: all that it receives is there already, and its peer's buffer takes all
+    that it sends.
+    """
     packets = 30_000
     client, peer = connect(capacity=1_000_000)
     await peer.send(b"x\n" * packets)

@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 
 class ExampleBackend(SocketBackend):
-    """How programs run, and how sockets are watched; tasks and time come from anyio, transports from `SocketBackend`."""
+    """How programs run, and how sockets are watched; tasks and time come from anyio, transports
+    from `SocketBackend`.
+    """
 
     def bootstrap(
         self,
@@ -92,7 +94,8 @@ class _Readiness:
         self.end_wait(error)
 
     def end_wait(self, error: Exception | None = None) -> None:
-        # The watch ends here and not in the task, which runs later, when the descriptor may already belong to another socket.
+        # The watch ends here and not in the task, which runs later, when the descriptor may already
+        # belong to another socket.
         if self._waiting is None:
             return
         waiting, self._waiting = self._waiting, None

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control messages of sockets (cmsg(3)) to records and back, and who owns the descriptors in them. Does no input or output of its own."""
+"""Control messages of sockets (cmsg(3)) to records and back, and who owns the descriptors in them.
+
+Does no input or output of its own.
+"""
 
 from __future__ import annotations
 

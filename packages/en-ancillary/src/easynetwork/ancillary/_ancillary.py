@@ -19,7 +19,8 @@ __all__ = ("SocketAncillary", "raw_control_messages")
 T = TypeVar("T")
 
 _MAX_DESCRIPTORS: Final = 253
-"""What Linux takes in one call, however many messages they are spread over (``SCM_MAX_FD`` in net/scm.h)."""
+"""What Linux takes in one call, however many messages they are spread over (``SCM_MAX_FD`` in
+net/scm.h)."""
 
 _MAX_PID: Final = 2**31 - 1
 _MAX_ID: Final = 2**32 - 1
@@ -28,8 +29,9 @@ _MAX_ID: Final = 2**32 - 1
 class SocketAncillary:
     """Descriptors and credentials that travel with the bytes of a Unix socket.
 
-    It never closes a descriptor. Those put in by `add_fds` stay the caller's, who may close them when they are sent: the other process has
-    duplicates. Those that came through `update_from_raw` were made for this process and are the caller's to close.
+    It never closes a descriptor. Those put in by `add_fds` stay the caller's, who may close them
+    when they are sent: the other process has duplicates. Those that came through `update_from_raw`
+    were made for this process and are the caller's to close.
     """
 
     def __init__(self) -> None:
@@ -40,8 +42,10 @@ class SocketAncillary:
         """Adds descriptors to send.
 
         Raises:
-            TypeError: one of ``fds`` is no descriptor (an object with a ``fileno()`` is none either).
-            ValueError: one is negative, or there are more than 253, which is what Linux takes at once. Nothing was added.
+            TypeError: one of ``fds`` is no descriptor (an object with a ``fileno()`` is none
+                either).
+            ValueError: one is negative, or there are more than 253, which is what Linux takes at
+                once. Nothing was added.
         """
         new = [_check_fd(fd) for fd in _iterate("fds", fds)]
         if len(self._fds) + len(new) > _MAX_DESCRIPTORS:
@@ -49,7 +53,9 @@ class SocketAncillary:
         self._fds += new
 
     def add_creds(self, credentials: Iterable[SocketCredential]) -> None:
-        """Adds credentials to send (Linux). If there are several, the kernel checks all and delivers the last.
+        """Adds credentials to send (Linux).
+
+        If there are several, the kernel checks all and delivers the last.
 
         Raises:
             TypeError: one of ``credentials`` is no `SocketCredential` of integers.
@@ -58,7 +64,9 @@ class SocketAncillary:
         self._credentials += [_check_credential(credential) for credential in _iterate("credentials", credentials)]
 
     def messages(self) -> Iterator[SocketAncillaryMessages]:
-        """Yields what is in here: all descriptors as one `SCMRights`, all credentials as one `SCMCredentials`."""
+        """Yields what is in here: all descriptors as one `SCMRights`, all credentials as one
+        `SCMCredentials`.
+        """
         if self._fds:
             yield SCMRights(self._fds)
         if self._credentials:
@@ -69,9 +77,12 @@ class SocketAncillary:
         yield from self._fds
 
     def update_from_raw(self, messages: Iterable[RawControlMessage]) -> None:
-        """Adds what was received. Unknown messages are ignored, and so is an item that was cut off at the end of its message.
+        """Adds what was received.
 
-        Who sets ``SO_PASSPIDFD`` must look for the descriptor of the sending process in ``messages``: it makes no record here.
+        Unknown messages are ignored, and so is an item that was cut off at the end of its message.
+
+        Who sets ``SO_PASSPIDFD`` must look for the descriptor of the sending process in
+        ``messages``: it makes no record here.
         """
         for record in unpack(messages):
             match record:

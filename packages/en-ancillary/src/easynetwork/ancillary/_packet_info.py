@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of this host's addresses a datagram was sent to: control messages of UDP sockets that are bound to a wildcard."""
+"""Which of this host's addresses a datagram was sent to: control messages of UDP sockets that are
+bound to a wildcard.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,15 @@ PACKET_INFO_BUFSIZE: Final[int] = socket.CMSG_SPACE(_IN6_PKTINFO.size) if hasatt
 
 
 class IPv4PacketInfo(NamedTuple):
-    """Of a datagram that was received, or for one to be sent: ``IPv4PacketInfo(0, local, "0.0.0.0")`` answers from ``local``."""
+    """Of a datagram that was received, or for one to be sent: ``IPv4PacketInfo(0, local,
+    "0.0.0.0")`` answers from ``local``.
+    """
 
     interface: int
     """Index of the network interface; 0 leaves the choice to the system."""
     local: str
-    """The address to answer from (``ipi_spec_dst``). Not that in the header if it was sent to a multicast group, for instance."""
+    """The address to answer from (``ipi_spec_dst``). Not that in the header if it was sent to a
+    multicast group, for instance."""
     destination: str
     """The address in the header (``ipi_addr``)."""
 
@@ -51,9 +56,11 @@ class IPv4PacketInfo(NamedTuple):
 
 
 class IPv6PacketInfo(NamedTuple):
-    """Of a datagram that was received, or for one to be sent: ``IPv6PacketInfo(destination, 0)`` answers from ``destination``.
+    """Of a datagram that was received, or for one to be sent: ``IPv6PacketInfo(destination, 0)``
+    answers from ``destination``.
 
-    On a dual-stack socket IPv4 datagrams have it too, with mapped addresses (``::ffff:127.0.0.1``), and are answered with it.
+    On a dual-stack socket IPv4 datagrams have it too, with mapped addresses (``::ffff:127.0.0.1``),
+    and are answered with it.
     """
 
     destination: str

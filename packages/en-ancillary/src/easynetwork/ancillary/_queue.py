@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which packet of a byte stream do control messages belong to?
 
-The kernel tells only which *read* they came with, and a read may hold many packets, or a part of one. What more there is to know:
+The kernel tells only which *read* they came with, and a read may hold many packets, or a part of
+one. What more there is to know:
 
-Descriptors are sent with the bytes of one packet. On Linux a read ends with them: it may glue bytes that were sent earlier in front, but stops behind
-the first buffer that has descriptors, or inside of it (``unix_stream_read_generic`` in net/unix/af_unix.c). So they belong to the packet that has the
-*last* byte of their read. Other systems end the read before such bytes and begin a new one with them, so there it is the packet with the *first* byte.
+Descriptors are sent with the bytes of one packet. On Linux a read ends with them: it may glue bytes
+that were sent earlier in front, but stops behind the first buffer that has descriptors, or inside
+of it (``unix_stream_read_generic`` in net/unix/af_unix.c). So they belong to the packet that has
+the *last* byte of their read. Other systems end the read before such bytes and begin a new one with
+them, so there it is the packet with the *first* byte.
 
-Credentials are no event but a fact about bytes: with ``SO_PASSCRED`` every read has them, and Linux never glues bytes of different writers. So they are
-given to each packet that has bytes of that read. A packet that comes in many small reads is told once, and nothing is stored for each read.
+Credentials are no event but a fact about bytes: with ``SO_PASSCRED`` every read has them, and Linux
+never glues bytes of different writers. So they are given to each packet that has bytes of that
+read. A packet that comes in many small reads is told once, and nothing is stored for each read.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ _NOTHING: Final = ReceivedControl()
 
 
 _MAX_FACTS: Final = 64
-"""Changes of credentials that may wait: one for each process that takes a turn in writing a packet."""
+"""Changes of credentials that may wait: one for each process that takes a turn in writing a
+packet."""
 
 
 @dataclass
@@ -51,13 +56,18 @@ class _Facts:
 
 
 class ControlQueue:
-    """Pairs control messages of a byte stream with the packets that they came with. `add` is a `ControlSink` for the stream.
+    """Pairs control messages of a byte stream with the packets that they came with.
+
+    `add` is a `ControlSink` for the stream.
 
     Args:
-        max_pending: descriptors that may wait for the end of their packet. If a read brings more while others wait, its own are closed, and the
-            packet is told that control messages were cut off. None is no limit.
-        max_in_read: the same for what one read may bring; by default the size of the buffer is the only bound.
-        descriptors_end_reads: whether a read ends with the bytes that descriptors were sent with, rather than beginning with them.
+        max_pending: descriptors that may wait for the end of their packet. If a read brings more
+            while others wait, its own are closed, and the packet is told that control messages were
+            cut off. None is no limit.
+        max_in_read: the same for what one read may bring; by default the size of the buffer is the
+            only bound.
+        descriptors_end_reads: whether a read ends with the bytes that descriptors were sent with,
+            rather than beginning with them.
     """
 
     def __init__(
@@ -78,10 +88,13 @@ class ControlQueue:
         """Whether control messages wait for their packet."""
 
     def add(self, nbytes: int, messages: Sequence[RawControlMessage], truncated: bool) -> bool:
-        """One read of the stream: the number of bytes, and what came with them. Takes over the descriptors.
+        """One read of the stream: the number of bytes, and what came with them.
+
+        Takes over the descriptors.
 
         Returns:
-            Whether the next read has to be told as well if it brings none. While nothing waits here, positions in the stream do not matter.
+            Whether the next read has to be told as well if it brings none. While nothing waits
+            here, positions in the stream do not matter.
         """
         start = self._received
         self._received += nbytes

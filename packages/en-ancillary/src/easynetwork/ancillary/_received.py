@@ -13,11 +13,13 @@ __all__ = ("ReceivedControl", "truncated_error")
 
 
 class ReceivedControl:
-    """Control messages as they were received, and the only owner of the descriptors in them until `deliver` has given them away.
+    """Control messages as they were received, and the only owner of the descriptors in them until
+    `deliver` has given them away.
 
     Args:
-        truncated: the kernel had to cut them off (``MSG_CTRUNC``). Half of what was sent is of no use to anybody, so the descriptors that did
-            arrive are closed at once, and there are no messages.
+        truncated: the kernel had to cut them off (``MSG_CTRUNC``). Half of what was sent is of no
+            use to anybody, so the descriptors that did arrive are closed at once, and there are no
+            messages.
         max_descriptors: if there are more, the messages count as truncated; None is no limit.
     """
 
@@ -55,7 +57,9 @@ class ReceivedControl:
         return len(self._descriptors)
 
     def deliver(self, data_received: Callable[[list[RawControlMessage]], object]) -> None:
-        """Calls ``data_received(messages)``. When that has returned, the descriptors are its; when it raises, they are closed.
+        """Calls ``data_received(messages)``.
+
+        When that has returned, the descriptors are its; when it raises, they are closed.
 
         Raises:
             OSError: they are truncated (`truncated_error`); nothing was called.
@@ -90,7 +94,9 @@ class ReceivedControl:
 
 
 def truncated_error() -> OSError:
-    """The error of a reception whose control messages were cut off (``MSG_CTRUNC``), or brought too many descriptors."""
+    """The error of a reception whose control messages were cut off (``MSG_CTRUNC``), or brought too
+    many descriptors.
+    """
     return OSError(
         errno.EMSGSIZE,
         "received control messages were cut off: ancillary_bufsize is too small for them, there were more descriptors than the limits allow,"

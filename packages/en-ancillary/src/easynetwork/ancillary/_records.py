@@ -23,17 +23,20 @@ __all__ = (
 )
 
 RawControlMessage = tuple[int, int, bytes]
-"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
+"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg``
+takes it."""
 
 CONTROL_BUFSIZE: Final = 8192
-"""Bytes of control messages that one read may bring, where nothing else is said: some eight times what Linux lets one call send (253 descriptors)."""
+"""Bytes of control messages that one read may bring, where nothing else is said: some eight times
+what Linux lets one call send (253 descriptors)."""
 
 # Not every system has both, or either: None matches no message.
 _SCM_RIGHTS: Final[int | None] = getattr(socket, "SCM_RIGHTS", None)
 _SCM_CREDENTIALS: Final[int | None] = getattr(socket, "SCM_CREDENTIALS", None)
 
 _SCM_PIDFD: Final = 4 if sys.platform == "linux" else None
-"""A descriptor of the sending process, which comes with every read once ``SO_PASSPIDFD`` is set (linux/socket.h; Python does not name it)."""
+"""A descriptor of the sending process, which comes with every read once ``SO_PASSPIDFD`` is set
+(linux/socket.h; Python does not name it)."""
 
 _WITH_DESCRIPTORS: Final = (_SCM_RIGHTS, _SCM_PIDFD)
 
@@ -45,7 +48,8 @@ _UCRED: Final = struct.Struct("@iII")
 class SocketCredential(NamedTuple):
     """Who sends. The kernel checks it: without privileges a process can only tell the truth.
 
-    When it is sent, pid 0 means this process, and the default (all three 0) this process with its user and group.
+    When it is sent, pid 0 means this process, and the default (all three 0) this process with its
+    user and group.
     """
 
     pid: int = 0
@@ -96,7 +100,10 @@ def pack(record: SocketAncillaryMessages) -> Iterator[RawControlMessage]:
 
 
 def unpack(messages: Iterable[RawControlMessage]) -> Iterator[SocketAncillaryMessages]:
-    """The known ones among ``messages``. An item that was cut off at the end of its message is left out."""
+    """The known ones among ``messages``.
+
+    An item that was cut off at the end of its message is left out.
+    """
     for level, kind, data in messages:
         if level != socket.SOL_SOCKET:
             continue

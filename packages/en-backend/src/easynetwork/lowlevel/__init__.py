@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that servers and clients stand on: streams, sockets, and the interface to event loops."""
+"""The ground that servers and clients stand on: streams, sockets, and the interface to event
+loops.
+"""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a connected stream socket is closed so that its last bytes arrive.
 
-``close(2)`` on a socket with unread input sends a reset, and so does the kernel when input comes for a socket that is gone; a reset can
-overtake what the peer has not read yet. So the sending side is ended first, the input is thrown away, and the socket is closed when the peer's
-kernel has acknowledged everything. Where the kernel cannot tell (no ``SIOCOUTQ``), the peer's own end is waited for instead.
+``close(2)`` on a socket with unread input sends a reset, and so does the kernel when input comes
+for a socket that is gone; a reset can overtake what the peer has not read yet. So the sending side
+is ended first, the input is thrown away, and the socket is closed when the peer's kernel has
+acknowledged everything. Where the kernel cannot tell (no ``SIOCOUTQ``), the peer's own end is
+waited for instead.
 
-A Unix socket has nothing under way: what was sent is in the peer's queue and stays there. Only unread input would make its peer see a reset before
-the end, so both sides are ended, the input is thrown away, and nothing is waited for.
+A Unix socket has nothing under way: what was sent is in the peer's queue and stays there. Only
+unread input would make its peer see a reset before the end, so both sides are ended, the input is
+thrown away, and nothing is waited for.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ _DISCARDS_AT_ONCE: Final = 16  # 1 MiB, then the other tasks get their turn
 
 
 def reset_on_close(sock: _socket.socket) -> None:
-    """Makes the next ``close()`` discard what is unsent and reset the connection (``SO_LINGER`` with 0 seconds, socket(7))."""
+    """Makes the next ``close()`` discard what is unsent and reset the connection (``SO_LINGER``
+    with 0 seconds, socket(7)).
+    """
     from .socket import enable_socket_linger
 
     with contextlib.suppress(OSError):
@@ -39,7 +44,8 @@ def reset_on_close(sock: _socket.socket) -> None:
 class LingeringClose:
     """Waits, without waiting itself, until a peer has everything.
 
-    Made, it has ended the sending side of ``sock``. Sleep for each `pause` until there is none, then look at `complete`, and close the socket.
+    Made, it has ended the sending side of ``sock``. Sleep for each `pause` until there is none,
+    then look at `complete`, and close the socket.
 
     Args:
         now: the present time, on the clock that `pause` will be told of.
@@ -74,12 +80,14 @@ class LingeringClose:
 
 
 async def wait_until_delivered(sock: _socket.socket, runtime: Runtime, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
-    """Ends the sending side of ``sock`` and waits until the peer has everything; the socket stays open.
+    """Ends the sending side of ``sock`` and waits until the peer has everything; the socket stays
+    open.
 
     Does not suspend when there is nothing to wait for.
 
     Returns:
-        False if the peer took nothing for ``timeout`` seconds; the caller should reset the connection.
+        False if the peer took nothing for ``timeout`` seconds; the caller should reset the
+        connection.
     """
     delivery = LingeringClose(sock, runtime.current_time(), timeout)
     while (pause := delivery.pause(runtime.current_time())) is not None:
@@ -102,7 +110,9 @@ if sys.platform == "linux":
     import termios
 
     def unacknowledged_bytes(sock: _socket.socket) -> int | None:
-        """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system cannot tell. tcp(7), ``SIOCOUTQ``."""
+        """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system
+        cannot tell. tcp(7), ``SIOCOUTQ``.
+        """
         try:
             sock.getpeername()  # fails once the connection is lost, which leaves the count as it was for ever
             return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder, signed=True)
@@ -111,5 +121,7 @@ if sys.platform == "linux":
 else:
 
     def unacknowledged_bytes(sock: _socket.socket) -> int | None:
-        """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system cannot tell."""
+        """Bytes (and the end) that the peer's kernel has not acknowledged; None if this system
+        cannot tell.
+        """
         return None

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the servers and clients ask of a datagram socket: whole messages, which may be lost, never cut or glued."""
+"""What the servers and clients ask of a datagram socket: whole messages, which may be lost, never
+cut or glued.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ SEND_TIMEOUT: Final = 5.0
 
 
 class _DatagramSocket(TypedAttributeProvider, metaclass=ABCMeta):
-    """What both share. Deadlines are absolute, in the backend's time, in seconds; None waits without limit."""
+    """What both share.
+
+    Deadlines are absolute, in the backend's time, in seconds; None waits without limit.
+    """
 
     send_timeout: float = SEND_TIMEOUT
     """Seconds that a peer may leave its queue full before a send to it is given up."""
@@ -53,33 +58,44 @@ class DatagramEndpoint(_DatagramSocket):
 
     @abstractmethod
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, bytes]:
-        """Waits for the next datagram, which may be empty. A cancelled call, or one that timed out, has taken none.
+        """Waits for the next datagram, which may be empty.
+
+        A cancelled call, or one that timed out, has taken none.
 
         Raises:
             TimeoutError: nothing came before the deadline.
-            OSError: the peer could not be reached (an ICMP error), the datagram was longer than the system's largest and is lost
-                (``EMSGSIZE``), or the socket was closed, maybe by another task.
+            OSError: the peer could not be reached (an ICMP error), the datagram was longer than the
+                system's largest and is lost (``EMSGSIZE``), or the socket was closed, maybe by
+                another task.
             BusyResourceError: another task is receiving.
         """
 
     @abstractmethod
     async def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends ``data`` as one datagram and returns when the kernel has it. A cancelled call has sent nothing.
+        """Sends ``data`` as one datagram and returns when the kernel has it.
+
+        A cancelled call has sent nothing.
 
         Raises:
-            OSError: the datagram is too long, the peer could not be reached, its queue was full for `send_timeout` seconds (``ENOBUFS``), or
-                the socket was closed.
+            OSError: the datagram is too long, the peer could not be reached, its queue was full for
+                `send_timeout` seconds (``ENOBUFS``), or the socket was closed.
         """
 
 
 class DatagramListener(_DatagramSocket):
-    """A bound socket that exchanges datagrams with anybody. Addresses are what the socket itself gives and takes."""
+    """A bound socket that exchanges datagrams with anybody.
+
+    Addresses are what the socket itself gives and takes.
+    """
 
     @abstractmethod
     def receive(self, deadline: float | None = None) -> Coroutine[Any, Any, tuple[bytes, Any]]:
-        """Like `DatagramEndpoint.receive`, with the sender's address. One peer's ICMP errors are not raised here.
+        """Like `DatagramEndpoint.receive`, with the sender's address.
 
-        Returns without suspending while datagrams are there, but gives the other tasks a turn every few milliseconds.
+        One peer's ICMP errors are not raised here.
+
+        Returns without suspending while datagrams are there, but gives the other tasks a turn every
+        few milliseconds.
 
         Raises:
             ClosedListenerError: the listener was closed, also by another task meanwhile.
@@ -87,11 +103,15 @@ class DatagramListener(_DatagramSocket):
 
     @abstractmethod
     def interrupt_receive(self, error: Exception) -> None:
-        """Makes a task that waits in a receiving method raise ``error``; it has taken nothing. Does nothing if no task waits."""
+        """Makes a task that waits in a receiving method raise ``error``; it has taken nothing.
+
+        Does nothing if no task waits.
+        """
 
     @abstractmethod
     def send_nowait(self, data: bytes | bytearray | memoryview, address: Any) -> bool:
-        """Sends ``data`` to ``address`` if that can be done without waiting; tells whether it was done.
+        """Sends ``data`` to ``address`` if that can be done without waiting; tells whether it was
+        done.
 
         Raises:
             OSError: as `send`, but for the full queue.
@@ -99,7 +119,10 @@ class DatagramListener(_DatagramSocket):
 
     @abstractmethod
     async def send(self, data: bytes | bytearray | memoryview, address: Any) -> None:
-        """Like `DatagramEndpoint.send`, to ``address``. A peer whose queue is full holds up nobody else."""
+        """Like `DatagramEndpoint.send`, to ``address``.
+
+        A peer whose queue is full holds up nobody else.
+        """
 
 
 class ControlDatagramEndpoint(DatagramEndpoint):
@@ -109,10 +132,11 @@ class ControlDatagramEndpoint(DatagramEndpoint):
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None
     ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int]]:
-        """Like `receive`, with the control messages that came with the datagram, and the flags of ``recvmsg(2)``.
+        """Like `receive`, with the control messages that came with the datagram, and the flags of
+        ``recvmsg(2)``.
 
-        What is in the messages belongs to the caller; received descriptors are closed on exec. ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the
-        caller's to look at.
+        What is in the messages belongs to the caller; received descriptors are closed on exec.
+        ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the caller's to look at.
 
         Args:
             control_bufsize: bytes that the control messages may take; 0 asks for none.
@@ -130,7 +154,9 @@ class ControlDatagramListener(DatagramListener):
     def receive_message(
         self, control_bufsize: int, deadline: float | None = None
     ) -> Coroutine[Any, Any, tuple[bytes, list[RawControlMessage], int, Any]]:
-        """Like `receive`, with control messages as in `ControlDatagramEndpoint.receive_message`, and the address last, as ``recvmsg()`` has it."""
+        """Like `receive`, with control messages as in `ControlDatagramEndpoint.receive_message`,
+        and the address last, as ``recvmsg()`` has it.
+        """
 
     @abstractmethod
     def send_message_nowait(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lock that costs nothing while nobody else wants it.
 
-The event loops' locks suspend, or look up the running task, on every acquisition. A lock that is taken for each packet must do neither.
+The event loops' locks suspend, or look up the running task, on every acquisition. A lock that is
+taken for each packet must do neither.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ __all__ = ("FairLock",)
 
 
 class FairLock:
-    """A mutual exclusion lock that is handed over in the order of the requests, without an owner and without a checkpoint."""
+    """A mutual exclusion lock that is handed over in the order of the requests, without an owner
+    and without a checkpoint.
+    """
 
     def __init__(self, runtime: Synchronization) -> None:
         self._runtime = runtime
@@ -44,7 +47,10 @@ class FairLock:
         return True
 
     async def acquire(self) -> bool:
-        """Takes the lock, after those who asked before. Does not suspend if it is free. A cancelled call has not taken it."""
+        """Takes the lock, after those who asked before.
+
+        Does not suspend if it is free. A cancelled call has not taken it.
+        """
         if not self.acquire_nowait():
             granted = self._runtime.create_event()
             self._waiting.append(granted)

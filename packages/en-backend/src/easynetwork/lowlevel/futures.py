@@ -27,13 +27,15 @@ T_Executor = TypeVar("T_Executor", bound=concurrent.futures.Executor)
 
 
 class AsyncExecutor(Generic[T_Executor]):
-    """Runs functions in an executor and lets tasks wait for them. As an ``async with`` block it ends with `shutdown`.
+    """Runs functions in an executor and lets tasks wait for them.
+
+    As an ``async with`` block it ends with `shutdown`.
 
     Args:
         executor: the executor, which is this object's to shut down.
         backend: the running backend, its name, or None to find it.
-        handle_contexts: whether functions see the caller's context variables. Must be False if they run in other
-            processes, where a context cannot go.
+        handle_contexts: whether functions see the caller's context variables. Must be False if they
+            run in other processes, where a context cannot go.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class AsyncExecutor(Generic[T_Executor]):
         return self._backend
 
     async def run(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Calls ``func(*args, **kwargs)`` in the executor and waits for the result, as `unwrap_future` does."""
+        """Calls ``func(*args, **kwargs)`` in the executor and waits for the result, as
+        `unwrap_future` does.
+        """
         return await unwrap_future(self._submit(func, *args, **kwargs), self._backend)
 
     def map(self, func: Callable[..., T], *iterables: Iterable[Any]) -> AsyncGenerator[T, None]:
@@ -85,7 +89,9 @@ class AsyncExecutor(Generic[T_Executor]):
                 future.cancel()
 
     async def shutdown(self, *, cancel_futures: bool = False) -> None:
-        """Refuses new calls and waits for those that run; with ``cancel_futures``, those that wait are cancelled."""
+        """Refuses new calls and waits for those that run; with ``cancel_futures``, those that wait
+        are cancelled.
+        """
         await self._backend.run_in_thread(partial(self._executor.shutdown, wait=True, cancel_futures=cancel_futures))
 
     def shutdown_nowait(self, *, cancel_futures: bool = False) -> None:
@@ -106,10 +112,12 @@ def _check_executor(executor: object) -> None:
 async def unwrap_future(future: concurrent.futures.Future[T], backend: AsyncBackend) -> T:
     """Waits for ``future`` and returns its result.
 
-    If this is cancelled, so is the future; one that runs already is waited for before the cancellation goes on.
+    If this is cancelled, so is the future; one that runs already is waited for before the
+    cancellation goes on.
 
     Raises:
-        BaseException: what the future raised; `concurrent.futures.CancelledError` if somebody else cancelled it.
+        BaseException: what the future raised; `concurrent.futures.CancelledError` if somebody else
+            cancelled it.
     """
     if not future.done():
         await _wait(future, backend)

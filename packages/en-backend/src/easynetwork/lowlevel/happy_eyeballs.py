@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Happy Eyeballs (RFC 8305): one broken address family must not make the user wait for its time-out."""
+"""Happy Eyeballs (RFC 8305): one broken address family must not make the user wait for its
+time-out.
+"""
 
 from __future__ import annotations
 
@@ -34,25 +36,29 @@ async def connect_first(
 ) -> T:
     """Connects to the address that answers first, and returns what ``connect`` returned for it.
 
-    The address families take turns. If this is cancelled, every attempt is, and no connection stays open.
+    The address families take turns. If this is cancelled, every attempt is, and no connection stays
+    open.
 
     Args:
         runtime: the running event loop.
         addresses: in the order of preference.
         connect: makes one attempt, and leaves nothing open if it fails or is cancelled.
-        delay: seconds before the next attempt starts while one is pending; it starts at once when that one fails.
-            None is the RFC's.
+        delay: seconds before the next attempt starts while one is pending; it starts at once when
+            that one fails. None is the RFC's.
 
     Raises:
-        OSError: all attempts have failed. The message names every address; the errors are its cause, in a group.
-            If they all have the same ``errno``, this is of that kind (for instance `ConnectionRefusedError`).
+        OSError: all attempts have failed. The message names every address; the errors are its
+            cause, in a group. If they all have the same ``errno``, this is of that kind (for
+            instance `ConnectionRefusedError`).
     """
     race = _Race(runtime, connect, CONNECTION_ATTEMPT_DELAY if delay is None else delay)
     return await race.run(interleave_families(addresses))
 
 
 def interleave_families(addresses: Iterable[AddressInfo]) -> list[AddressInfo]:
-    """The same addresses, with the families taking turns; each keeps its order, and the first address stays first."""
+    """The same addresses, with the families taking turns; each keeps its order, and the first
+    address stays first.
+    """
     families: dict[Any, list[AddressInfo]] = {}
     for address in addresses:
         families.setdefault(address[0], []).append(address)
@@ -112,7 +118,9 @@ class _Race(Generic[T]):
 
 
 def failure_of_all(failures: Sequence[tuple[AddressInfo, OSError]]) -> OSError:
-    """One error for a host of which no address could be connected to, as `connect_first` raises it."""
+    """One error for a host of which no address could be connected to, as `connect_first` raises
+    it.
+    """
     if not failures:
         return OSError("there is no address to connect to")
     text = "; ".join(f"{address[4][:2]}: {exc.strerror or exc}" for address, exc in failures)

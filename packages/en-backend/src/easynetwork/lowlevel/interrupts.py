@@ -12,9 +12,11 @@ __all__ = ("unwrapped_interrupts",)
 
 @contextmanager
 def unwrapped_interrupts() -> Generator[None, None, None]:
-    """Lets `KeyboardInterrupt` and `SystemExit` out of the exception groups that task groups wrapped them in, if they hold nothing else.
+    """Lets `KeyboardInterrupt` and `SystemExit` out of the exception groups that task groups
+    wrapped them in, if they hold nothing else.
 
-    asyncio takes both past its task groups. trio does not, and Python would print a group and forget the exit status.
+    asyncio takes both past its task groups. trio does not, and Python would print a group and
+    forget the exit status.
     """
     try:
         yield

@@ -16,10 +16,11 @@ class RecvAncillaryDataParams(NamedTuple):
     """How the control messages that came with a packet are to be delivered."""
 
     data_received: Callable[[list[RawControlMessage]], object]
-    """Called with the raw messages before the packet is handed on, typically ``SocketAncillary().update_from_raw``.
+    """Called with the raw messages before the packet is handed on, typically
+    ``SocketAncillary().update_from_raw``.
 
-    When it has returned, the descriptors in the messages are the handler's to close. If it raises, they are closed, and the handler gets
-    `RuntimeError`.
+    When it has returned, the descriptors in the messages are the handler's to close. If it raises,
+    they are closed, and the handler gets `RuntimeError`.
     """
 
 
@@ -27,11 +28,13 @@ class RecvAncillaryDataParams(NamedTuple):
 class RecvParams:
     """How to wait for the next packet.
 
-    Bad values raise `ValueError` or `TypeError` where the record is built, that is at the ``yield`` of the handler.
+    Bad values raise `ValueError` or `TypeError` where the record is built, that is at the ``yield``
+    of the handler.
     """
 
     timeout: float | None = None
-    """Seconds within which the whole packet must have come, or `TimeoutError` is thrown in; None is no limit."""
+    """Seconds within which the whole packet must have come, or `TimeoutError` is thrown in; None is
+    no limit."""
 
     recv_with_ancillary: RecvAncillaryDataParams | None = None
     """Also receive control messages, where the transport has them."""

@@ -9,7 +9,8 @@ from typing import Final
 __all__ = ("UNREACHED_PEER", "stream_error")
 
 UNREACHED_PEER: Final = frozenset(
-    # What ICMP tells of a datagram that was sent before (icmp(7); in Linux icmp_err_convert and tab_unreach): one peer's trouble.
+    # What ICMP tells of a datagram that was sent before (icmp(7); in Linux icmp_err_convert and
+    # tab_unreach): one peer's trouble.
     {
         errno.ECONNREFUSED,
         errno.ECONNRESET,  # Windows says it so
@@ -40,7 +41,9 @@ _LOST_CONNECTION: Final = frozenset(
 
 
 def stream_error(exc: OSError) -> OSError:
-    """What to raise for an error of ``recv(2)``, ``send(2)`` or ``shutdown(2)``: a lost connection is a `ConnectionError`, whatever it died of."""
+    """What to raise for an error of ``recv(2)``, ``send(2)`` or ``shutdown(2)``: a lost connection
+    is a `ConnectionError`, whatever it died of.
+    """
     if exc.errno in _LOST_CONNECTION:
         return ConnectionAbortedError(exc.errno, exc.strerror)
     return exc

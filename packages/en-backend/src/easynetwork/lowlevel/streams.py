@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the servers and clients ask of a connection: bytes both ways, in order, over anything.
 
-TCP, Unix, TLS and in-memory streams are objects of this one shape. They pull: nothing is read while nobody waits in a receiving method, and
-nothing is kept that was sent, so a stream needs no buffer marks and its bounds are those of its caller and of the kernel.
+TCP, Unix, TLS and in-memory streams are objects of this one shape. They pull: nothing is read while
+nobody waits in a receiving method, and nothing is kept that was sent, so a stream needs no buffer
+marks and its bounds are those of its caller and of the kernel.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ __all__ = (
 )
 
 RawControlMessage = tuple[int, int, bytes]
-"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg`` takes it."""
+"""Level, type and data of a control message, as `socket.socket.recvmsg` gives it and ``sendmsg``
+takes it."""
 
 ControlSink = Callable[[int, Sequence[RawControlMessage], bool], bool]
-"""Is told of a read with control messages: its number of bytes, the messages, and whether some were cut off (``MSG_CTRUNC``).
+"""Is told of a read with control messages: its number of bytes, the messages, and whether some were
+cut off (``MSG_CTRUNC``).
 
 It returns whether it has to be told of the next read too if that brings none."""
 
@@ -43,23 +46,27 @@ It returns whether it has to be told of the next read too if that brings none.""
 class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
     """A bidirectional stream of bytes.
 
-    One task may receive while another sends; two that do the same thing at the same time get `BusyResourceError`.
-    Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; None waits without limit.
+    One task may receive while another sends; two that do the same thing at the same time get
+    `BusyResourceError`. Deadlines are absolute, in the backend's time
+    (`AsyncBackend.current_time`), in seconds; None waits without limit.
     """
 
     send_timeout: float = math.inf
-    """Seconds that the peer may take nothing while a send waits, before the connection is given up: between once and twice as many."""
+    """Seconds that the peer may take nothing while a send waits, before the connection is given up:
+    between once and twice as many."""
 
     shutdown_timeout: float = SHUTDOWN_TIMEOUT
     """Seconds that the peer may take nothing of what is left when the stream is closed."""
 
     _has_sender = False  # a task that waits until it can send more
 
-    # The four primitives, which never suspend: two calls, and what to wait for when they could do nothing.
+    # The four primitives, which never suspend: two calls, and what to wait for when they could do
+    # nothing.
 
     @abstractmethod
     def receive_nowait(self, max_bytes: int) -> bytes | None:
-        """Returns 1 to ``max_bytes`` bytes that are here, ``b""`` once the peer has ended its side in order, or None if nothing is here.
+        """Returns 1 to ``max_bytes`` bytes that are here, ``b""`` once the peer has ended its side
+        in order, or None if nothing is here.
 
         Raises:
             TruncatedStreamError: the stream ended where its own rules (TLS) do not allow it to.
@@ -68,9 +75,11 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
-        """Gives what to tell the event loop, with ``yield from`` in a `types.coroutine`, to wait until `receive_nowait` is worth a try.
+        """Gives what to tell the event loop, with ``yield from`` in a `types.coroutine`, to wait
+        until `receive_nowait` is worth a try.
 
-        To be woken is no promise: there may be nothing after all. A wait that is cancelled has taken nothing.
+        To be woken is no promise: there may be nothing after all. A wait that is cancelled has
+        taken nothing.
 
         Raises:
             TimeoutError: nothing came before the deadline.
@@ -80,7 +89,8 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
-        """Sends what can be sent without waiting and returns the number of bytes; 0 also while another task waits in `send`.
+        """Sends what can be sent without waiting and returns the number of bytes; 0 also while
+        another task waits in `send`.
 
         If it was not all of ``data``, the caller must send the rest, or abort the stream.
 
@@ -93,20 +103,24 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
         """Gives what to wait for, as `until_readable` does, until `send_nowait` is worth a try.
 
         Raises:
-            SendStalledError: the peer took nothing for `send_timeout` seconds. The stream has been aborted.
+            SendStalledError: the peer took nothing for `send_timeout` seconds. The stream has been
+                aborted.
             ConnectionError: this stream was aborted or closed, also by another task meanwhile.
             BusyResourceError: another task is sending.
         """
 
     @property
     def has_begun_record(self) -> bool:
-        """Whether bytes have left that `send_nowait` has not counted, because those behind them have not (TLS): to be followed by the rest."""
+        """Whether bytes have left that `send_nowait` has not counted, because those behind them
+        have not (TLS): to be followed by the rest.
+        """
         return False
 
     # What is made of them.
 
     async def receive(self, max_bytes: int, deadline: float | None = None) -> bytes:
-        """Waits for data and returns 1 to ``max_bytes`` bytes of it, or ``b""`` once the peer has ended its side in order.
+        """Waits for data and returns 1 to ``max_bytes`` bytes of it, or ``b""`` once the peer has
+        ended its side in order.
 
         A cancelled call, or one that timed out, has taken nothing from the stream.
 
@@ -132,15 +146,19 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     def interrupt_receive(self, error: Exception) -> None:
-        """Makes a task that waits until the stream is readable raise ``error``; it has taken nothing, and the stream can be used as before.
+        """Makes a task that waits until the stream is readable raise ``error``; it has taken
+        nothing, and the stream can be used as before.
 
         Does nothing if no task waits.
         """
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends all of ``data`` and returns when the kernel (or the next stream's buffer) has it. Waits while the peer does not read.
+        """Sends all of ``data`` and returns when the kernel (or the next stream's buffer) has it.
 
-        If it is cancelled or fails after a part has left, the stream has been aborted: no later byte can follow a fragment.
+        Waits while the peer does not read.
+
+        If it is cancelled or fails after a part has left, the stream has been aborted: no later
+        byte can follow a fragment.
 
         Raises:
             BusyResourceError: another task is sending.
@@ -174,7 +192,9 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     async def send_eof(self) -> None:
-        """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
+        """Tells the peer that no more will be sent; receiving goes on.
+
+        Does nothing the second time.
 
         Raises:
             UnsupportedOperation: the stream cannot end one side alone (TLS).
@@ -182,15 +202,21 @@ class ByteStream(TypedAttributeProvider, metaclass=ABCMeta):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Closes in order: all that was sent reaches a peer that still reads, and then the end. Safe to repeat.
+        """Closes in order: all that was sent reaches a peer that still reads, and then the end.
 
-        The stream is closed when this returns or raises. If it is cancelled while it has to wait, the connection is aborted.
-        A peer that takes nothing for `shutdown_timeout` seconds loses the connection.
+        Safe to repeat.
+
+        The stream is closed when this returns or raises. If it is cancelled while it has to wait,
+        the connection is aborted. A peer that takes nothing for `shutdown_timeout` seconds loses
+        the connection.
         """
 
     @abstractmethod
     def abort(self) -> None:
-        """Closes at once, without waiting; the peer may see a reset. Does nothing on a closed stream. Never raises."""
+        """Closes at once, without waiting; the peer may see a reset.
+
+        Does nothing on a closed stream. Never raises.
+        """
 
     @abstractmethod
     def is_closing(self) -> bool:
@@ -206,10 +232,12 @@ class ControlByteStream(ByteStream):
 
     @abstractmethod
     def deliver_control(self, sink: ControlSink, bufsize: int) -> None:
-        """From now on every read asks for control messages too (recvmsg(2)), and tells ``sink`` of them before it returns its bytes.
+        """From now on every read asks for control messages too (recvmsg(2)), and tells ``sink`` of
+        them before it returns its bytes.
 
-        What is in the messages belongs to the sink; received descriptors are closed on exec. Until this is called, the kernel throws control
-        messages away. On Linux a read ends with the bytes that control messages were sent with, whatever came before and behind them.
+        What is in the messages belongs to the sink; received descriptors are closed on exec. Until
+        this is called, the kernel throws control messages away. On Linux a read ends with the bytes
+        that control messages were sent with, whatever came before and behind them.
 
         Args:
             bufsize: bytes that the control messages of one read may take.
@@ -217,10 +245,12 @@ class ControlByteStream(ByteStream):
 
     @abstractmethod
     async def send_message(self, data: bytes | bytearray | memoryview, messages: Sequence[RawControlMessage]) -> None:
-        """Sends ``data`` and the control messages in one system call, after waiting for room if there is none.
+        """Sends ``data`` and the control messages in one system call, after waiting for room if
+        there is none.
 
         Raises:
-            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the stream was aborted; or as `send`.
+            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the stream was
+                aborted; or as `send`.
         """
 
 
@@ -245,7 +275,8 @@ class StreamListener(TypedAttributeProvider, metaclass=ABCMeta):
         Connections that the peer gave up before they were taken are passed over.
 
         Raises:
-            OSError: the system cannot give a connection now (out of descriptors or memory); trying again later is right.
+            OSError: the system cannot give a connection now (out of descriptors or memory); trying
+                again later is right.
             ClosedListenerError: the listener was closed, also by another task meanwhile.
         """
 

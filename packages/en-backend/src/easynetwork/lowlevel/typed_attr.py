@@ -24,7 +24,9 @@ class TypedAttributeProvider(anyio.TypedAttributeProvider):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """What is on offer: a read-only mapping of attributes to functions that give their values."""
+        """What is on offer: a read-only mapping of attributes to functions that give their
+        values.
+        """
         return {}
 
     @overload  # type: ignore[misc]  # final in anyio, whose error class is not the one we promise

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unix sockets and the files that they leave: made with the right permissions, replaced when dead, removed when still ours."""
+"""Unix sockets and the files that they leave: made with the right permissions, replaced when dead,
+removed when still ours.
+"""
 
 from __future__ import annotations
 
@@ -69,10 +71,12 @@ def bind_unix_socket(sock: _socket.socket, address: UnixSocketAddress, mode: int
     A socket file whose owner is gone is replaced.
 
     Args:
-        mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
+        mode: permissions of the socket file, which never has wider ones; None leaves them to the
+            umask.
 
     Returns:
-        The file that was made, to be removed after the socket was closed; None if the address is no path.
+        The file that was made, to be removed after the socket was closed; None if the address is no
+        path.
 
     Raises:
         OSError: the address is in use, or not allowed.
@@ -110,8 +114,9 @@ def _bind_file(sock: _socket.socket, address: UnixSocketAddress, mode: int | Non
         _bind(sock, address)
         return SocketFile(str(address))
     if _LINUX:
-        # bind() makes the file with the permissions of the socket (unix_bind_bsd() in net/unix/af_unix.c), less the umask, which
-        # cannot be changed for one thread alone. What it took is added afterwards.
+        # bind() makes the file with the permissions of the socket (unix_bind_bsd() in
+        # net/unix/af_unix.c), less the umask, which cannot be changed for one thread alone. What it
+        # took is added afterwards.
         os.fchmod(sock.fileno(), mode)
         _bind(sock, address)
     else:
@@ -131,7 +136,9 @@ _umask_lock: Final = threading.Lock()
 
 @contextlib.contextmanager
 def _nobody_allowed() -> Generator[None, None, None]:
-    """Files are made without permissions meanwhile, by all threads: the price of never showing too wide ones."""
+    """Files are made without permissions meanwhile, by all threads: the price of never showing too
+    wide ones.
+    """
     with _umask_lock:
         umask = os.umask(0o777)
         try:
@@ -158,7 +165,9 @@ def _remove_if_dead(path: str, kind: int) -> bool:
 
 
 def _refuses_connections(path: str, kind: int) -> bool:
-    """Only this tells a dead socket; any other answer comes from a living one, or from permissions."""
+    """Only this tells a dead socket; any other answer comes from a living one, or from
+    permissions.
+    """
     with _socket.socket(_socket.AF_UNIX, kind) as probe:
         probe.setblocking(False)
         return probe.connect_ex(path) == errno.ECONNREFUSED

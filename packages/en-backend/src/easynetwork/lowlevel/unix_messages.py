@@ -25,10 +25,12 @@ DATA_CUT: Final = int(getattr(_socket, "MSG_TRUNC", 0))
 """The flag of a datagram that was longer than the buffer."""
 
 CONTROL_CUT: Final = int(getattr(_socket, "MSG_CTRUNC", 0))
-"""The flag of control messages that were longer than their buffer, or had no room in the process's table of descriptors."""
+"""The flag of control messages that were longer than their buffer, or had no room in the process's
+table of descriptors."""
 
 _LARGEST: Final = 524288
-"""Bytes: more than a datagram has whose sender left its buffer as it was (net.core.wmem_default, 208 KiB)."""
+"""Bytes: more than a datagram has whose sender left its buffer as it was (net.core.wmem_default,
+208 KiB)."""
 
 
 class UnixReads:
@@ -36,7 +38,8 @@ class UnixReads:
 
     def __init__(self, sock: _socket.socket) -> None:
         self._socket = sock
-        # Its pages take no memory until a datagram has touched them; a bytearray would be filled with zeros.
+        # Its pages take no memory until a datagram has touched them; a bytearray would be filled
+        # with zeros.
         self._buffer = mmap.mmap(-1, _LARGEST + 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def recv(self, _: int) -> bytes:

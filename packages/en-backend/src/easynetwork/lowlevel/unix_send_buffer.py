@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Room for everybody in the send buffer of a Unix datagram socket.
 
-Linux charges a datagram to its sender's buffer until it is read, and knows no other limit for a peer that is connected to the sender
-(``unix_dgram_sendmsg()`` in net/unix/af_unix.c looks at the peer's queue only if it is not). So one peer that reads nothing could take all of
-the buffer, and nobody would be answered any more. The kernel tells how much is unread, but not by whom. Therefore, once half of the buffer is taken,
-one datagram at a time is sent; it takes no more than half of what is left; and a peer that does not read its own in time is refused until
-something has been read, and for twice as long each time. Many peers who conspire can still fill the buffer, a datagram each.
+Linux charges a datagram to its sender's buffer until it is read, and knows no other limit for a
+peer that is connected to the sender (``unix_dgram_sendmsg()`` in net/unix/af_unix.c looks at the
+peer's queue only if it is not). So one peer that reads nothing could take all of the buffer, and
+nobody would be answered any more. The kernel tells how much is unread, but not by whom. Therefore,
+once half of the buffer is taken, one datagram at a time is sent; it takes no more than half of what
+is left; and a peer that does not read its own in time is refused until something has been read, and
+for twice as long each time. Many peers who conspire can still fill the buffer, a datagram each.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from typing import Final, NamedTuple
 __all__ = ("SharedSendBuffer", "unread_by_peers")
 
 _PATIENCE: Final = 0.005
-"""Seconds for a peer to read one datagram while the buffer is crowded, in which the others wait. To be wrong about a slow one costs little."""
+"""Seconds for a peer to read one datagram while the buffer is crowded, in which the others wait. To
+be wrong about a slow one costs little."""
 
 _REMEMBERED: Final = 1024
-"""Refused peers that are told apart, so that whoever takes a new name for each request does not fill our memory. The oldest are forgotten."""
+"""Refused peers that are told apart, so that whoever takes a new name for each request does not
+fill our memory. The oldest are forgotten."""
 
 
 class _Probe(NamedTuple):
@@ -61,7 +65,9 @@ class SharedSendBuffer:
         self._readings = 0
 
     def admits(self, size: int, address: Hashable) -> bool:
-        """Tells whether a datagram of ``size`` bytes may be sent to ``address`` now, and takes it as sent."""
+        """Tells whether a datagram of ``size`` bytes may be sent to ``address`` now, and takes it
+        as sent.
+        """
         cost = 2 * size + 1024  # what the kernel charges at most: its own records, and powers of two
         self._at_most += cost
         if self._at_most < self._size // 2:
@@ -78,7 +84,9 @@ class SharedSendBuffer:
         return True
 
     def _is_probing(self, unread: int, now: float) -> bool:
-        """Tells whether the last datagram is still under way, and draws the conclusions if it is not."""
+        """Tells whether the last datagram is still under way, and draws the conclusions if it is
+        not.
+        """
         probe = self._probe
         if probe is not None and unread > probe.unread_before:
             if now - probe.since < _PATIENCE:
@@ -115,5 +123,7 @@ if sys.platform == "linux":
 else:
 
     def unread_by_peers(sock: _socket.socket) -> int:
-        """Nothing: other systems charge a datagram to the receiver, whose buffer is nobody else's affair."""
+        """Nothing: other systems charge a datagram to the receiver, whose buffer is nobody else's
+        affair.
+        """
         return 0

@@ -41,7 +41,9 @@ _UNIX: Final = getattr(_socket, "AF_UNIX", None)  # not every system has it
 
 @contextlib.contextmanager
 def closed_on_error(given: object) -> Generator[None, None, None]:
-    """A constructor that fails does not leave a socket behind that was given to it, or that it has made."""
+    """A constructor that fails does not leave a socket behind that was given to it, or that it has
+    made.
+    """
     try:
         yield
     except BaseException:
@@ -104,7 +106,8 @@ def unix_local_address(given: Any) -> UnixSocketAddress | None:
 
 
 def unix_answer_address(given: Any) -> UnixSocketAddress:
-    """What ``local_path=`` means to a datagram client, which gets answers only if it is bound to something.
+    """What ``local_path=`` means to a datagram client, which gets answers only if it is bound to
+    something.
 
     Raises:
         TypeError: it is no path.

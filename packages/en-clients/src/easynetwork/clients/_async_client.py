@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all asynchronous clients have in common: connecting when it is needed, once for all tasks, and closing."""
+"""What all asynchronous clients have in common: connecting when it is needed, once for all tasks,
+and closing.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,10 @@ class AsyncClient(AbstractAsyncNetworkClient[_SentT, _ReceivedT], Generic[_SentT
 
     @property
     def socket(self) -> ISocket:
-        """A view of the socket, for options and the like. `AttributeError` before the connection is made."""
+        """A view of the socket, for options and the like.
+
+        `AttributeError` before the connection is made.
+        """
         if self._transport is None:
             raise AttributeError("socket: the client is not connected yet")
         return self._socket_view()
@@ -89,7 +94,9 @@ class AsyncClient(AbstractAsyncNetworkClient[_SentT, _ReceivedT], Generic[_SentT
         return self._extra(SocketAttribute.peername)  # type: ignore[no-any-return]
 
     def _extra(self, attribute: Any) -> Any:
-        """What the connection tells of itself; a connection that is not there yet is an `OSError`."""
+        """What the connection tells of itself; a connection that is not there yet is an
+        `OSError`.
+        """
         if self._transport is None:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
         return self._transport.extra(attribute)
@@ -128,7 +135,10 @@ class AsyncClient(AbstractAsyncNetworkClient[_SentT, _ReceivedT], Generic[_SentT
             raise ClientClosedError("the client is closed")
 
     async def _turn_to_receive(self, deadline: float | None) -> _TransportT:
-        """Takes the receivers' lock. A cancel scope is dear, so there is one only if this may have to wait."""
+        """Takes the receivers' lock.
+
+        A cancel scope is dear, so there is one only if this may have to wait.
+        """
         transport = self._transport
         if transport is not None and self._receive_lock.acquire_nowait():
             return transport
@@ -154,7 +164,8 @@ class AsyncClient(AbstractAsyncNetworkClient[_SentT, _ReceivedT], Generic[_SentT
                 self._abort(self._transport)
             raise
         finally:
-            # An attempt that is being given up closes the socket itself, after telling the event loop.
+            # An attempt that is being given up closes the socket itself, after telling the event
+            # loop.
             if self._given_socket is not None and self._connecting is None:
                 self._given_socket.close()
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all blocking clients have in common: whose turn it is, and the way out when one thread closes the client."""
+"""What all blocking clients have in common: whose turn it is, and the way out when one thread
+closes the client.
+"""
 
 from __future__ import annotations
 

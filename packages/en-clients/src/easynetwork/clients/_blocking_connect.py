@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outgoing TCP connections without an event loop: Happy Eyeballs (RFC 8305) over one selector. For UDP the first address will do."""
+"""Outgoing TCP connections without an event loop: Happy Eyeballs (RFC 8305) over one selector.
+
+For UDP the first address will do.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def connect_tcp(
     """Connects to the first address of ``host`` that answers; the socket does not block.
 
     Raises:
-        TimeoutError: no address has answered within ``timeout`` seconds (the resolution of the name is not counted).
+        TimeoutError: no address has answered within ``timeout`` seconds (the resolution of the name
+            is not counted).
         OSError: the host is unknown, or no address of it could be connected to.
     """
     remote, local = _resolve(host, port, _socket.SOCK_STREAM, local_address)
@@ -55,7 +59,8 @@ def connect_udp(
     local_address: tuple[str, int] | None = None,
     family: int = _socket.AF_UNSPEC,
 ) -> _socket.socket:
-    """Makes a socket that exchanges datagrams with the first address of ``host`` that this host can send to.
+    """Makes a socket that exchanges datagrams with the first address of ``host`` that this host can
+    send to.
 
     Raises:
         OSError: the host is unknown, or there is no such address.

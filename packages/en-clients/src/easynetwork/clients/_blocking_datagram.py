@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connected datagram socket for threads. The asynchronous sibling is `easynetwork.lowlevel.datagrams.DatagramEndpoint`."""
+"""A connected datagram socket for threads.
+
+The asynchronous sibling is `easynetwork.lowlevel.datagrams.DatagramEndpoint`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class BlockingDatagramSocket(BlockingTransport):
 
     Args:
         sock: a connected socket, owned from now on.
-        longest_wait: seconds after which a waiting thread looks for itself, should the system have failed to wake it.
+        longest_wait: seconds after which a waiting thread looks for itself, should the system have
+            failed to wake it.
         file: what a Unix socket is bound to, removed when it is closed.
     """
 
@@ -39,7 +43,8 @@ class BlockingDatagramSocket(BlockingTransport):
 
         Raises:
             TimeoutError: nothing came before the deadline.
-            OSError: the peer could not be reached (an ICMP error), or the datagram was cut off (``EMSGSIZE``).
+            OSError: the peer could not be reached (an ICMP error), or the datagram was cut off
+                (``EMSGSIZE``).
             ConnectionError: the socket was interrupted.
         """
         data = self._polled.read(deadline, self._socket.recv, LARGEST_DATAGRAM)

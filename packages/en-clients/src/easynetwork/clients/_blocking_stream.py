@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connected stream socket for threads. The asynchronous sibling is `easynetwork.lowlevel.streams.ByteStream`."""
+"""A connected stream socket for threads.
+
+The asynchronous sibling is `easynetwork.lowlevel.streams.ByteStream`.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,8 @@ class BlockingSocketStream(BlockingByteStream):
 
     Args:
         sock: a connected socket, owned from now on.
-        longest_wait: seconds after which a waiting thread looks for itself, should the system have failed to wake it.
+        longest_wait: seconds after which a waiting thread looks for itself, should the system have
+            failed to wake it.
         file: what a Unix socket is bound to, removed when it is closed.
     """
 
@@ -93,8 +97,8 @@ class BlockingSocketStream(BlockingByteStream):
     def finish(self, *, wait: bool) -> None:
         if self._polled.interrupted:
             return
-        # Threads that receive go on meanwhile: if the receiving side were shut down to wake them, more input would make the
-        # kernel reset the connection before the peer has everything.
+        # Threads that receive go on meanwhile: if the receiving side were shut down to wake them,
+        # more input would make the kernel reset the connection before the peer has everything.
         delivery = LingeringClose(self._socket, time.monotonic())
         try:
             while (pause := delivery.pause(time.monotonic())) is not None:
@@ -105,7 +109,8 @@ class BlockingSocketStream(BlockingByteStream):
 
     def break_off(self) -> None:
         reset_on_close(self._socket)
-        # The sending side stays open until the reset, because the peer must not take a fragment for the whole.
+        # The sending side stays open until the reset, because the peer must not take a fragment for
+        # the whole.
         self._polled.interrupt(_socket.SHUT_RD)
 
     def interrupt(self) -> None:

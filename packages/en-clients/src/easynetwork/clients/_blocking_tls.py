@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS for threads.
 
-`ssl.SSLSocket` is not used: OpenSSL must not be called by a thread that sends while another receives. Here the engine, which never waits, has a
-lock of its own, and the waiting happens outside of it.
+`ssl.SSLSocket` is not used: OpenSSL must not be called by a thread that sends while another
+receives. Here the engine, which never waits, has a lock of its own, and the waiting happens outside
+of it.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class BlockingTLSStream(BlockingByteStream):
             with self._engine_lock:
                 data = None if self._engine.wants_input else self._engine.read(max_bytes)
                 answers = self._engine.has_output
-            # They are of the protocol itself, as to a key update. A thread that sends will take them along.
+            # They are of the protocol itself, as to a key update. A thread that sends will take
+            # them along.
             if answers and not self._output_lock.locked():
                 self._flush(deadline)
             if data is not None:
@@ -98,8 +100,8 @@ class BlockingTLSStream(BlockingByteStream):
 
     def _send_output(self, deadline: float, plaintext: memoryview) -> None:
         with self._output_lock:
-            # Encrypted and taken at once: a receiving thread must not find these records and send them with its own
-            # deadline.
+            # Encrypted and taken at once: a receiving thread must not find these records and send
+            # them with its own deadline.
             with self._engine_lock:
                 if plaintext:
                     self._engine.write(plaintext)

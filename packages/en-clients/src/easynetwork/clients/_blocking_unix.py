@@ -42,10 +42,12 @@ class BlockingUnixStream(BlockingSocketStream):
         return data
 
     def send_message(self, data: bytes, messages: Sequence[RawControlMessage], deadline: float) -> None:
-        """Sends ``data`` and the control messages in one system call, after waiting for room if there is none.
+        """Sends ``data`` and the control messages in one system call, after waiting for room if
+        there is none.
 
         Raises:
-            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the connection was broken off; or as `send`.
+            OSError: not all of ``data`` could leave in that call (``EMSGSIZE``), and the connection
+                was broken off; or as `send`.
         """
         if not data:
             raise OSError(errno.EINVAL, "control messages of a stream travel with a byte at least")
@@ -68,9 +70,11 @@ class BlockingUnixDatagramSocket(BlockingDatagramSocket):
         return data
 
     def receive_message(self, control_bufsize: int, deadline: float) -> tuple[bytes, list[RawControlMessage], int]:
-        """Like `receive`, with the control messages that came with the datagram, and the flags of ``recvmsg(2)``.
+        """Like `receive`, with the control messages that came with the datagram, and the flags of
+        ``recvmsg(2)``.
 
-        What is in the messages belongs to the caller. ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the caller's to look at.
+        What is in the messages belongs to the caller. ``MSG_TRUNC`` and ``MSG_CTRUNC`` are the
+        caller's to look at.
         """
         data, messages, flags, _ = self._polled.read(deadline, self._reads.recvmsg, control_bufsize)
         if not data:

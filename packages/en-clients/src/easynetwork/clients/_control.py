@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control data that comes with packets: for each packet it goes to who asked for it, or is closed."""
+"""Control data that comes with packets: for each packet it goes to who asked for it, or is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def check_whole(flags: int) -> None:
 def open_message(
     message: tuple[bytes, Sequence[RawControlMessage], int], decode: Callable[[bytes], _T], ancillary: SocketAncillary
 ) -> _T:
-    """The packet in a datagram that came with control messages, which are put into ``ancillary``, or closed if there is none.
+    """The packet in a datagram that came with control messages, which are put into ``ancillary``,
+    or closed if there is none.
 
     Raises:
         OSError: the datagram or its control messages were cut off (``EMSGSIZE``).
@@ -63,7 +66,9 @@ def open_message(
 
 
 class AncillaryPackets(Generic[_T]):
-    """The packets that a receiver finds in a stream, and the control messages that came with each."""
+    """The packets that a receiver finds in a stream, and the control messages that came with
+    each.
+    """
 
     def __init__(self, receiver: StreamReceiver[_T]) -> None:
         self._receiver = receiver
@@ -81,10 +86,12 @@ class AncillaryPackets(Generic[_T]):
         return packet
 
     def next_packet_into(self, ancillary: SocketAncillary) -> Callable[[], _T | NeedData]:
-        """A function like `next_packet`, for one packet: its control messages are put into ``ancillary``.
+        """A function like `next_packet`, for one packet: its control messages are put into
+        ``ancillary``.
 
-        It raises `EOFError` when it is asked a second time and there is no packet either, because the control messages of that read would
-        wait for a packet that may never be whole. They are closed.
+        It raises `EOFError` when it is asked a second time and there is no packet either, because
+        the control messages of that read would wait for a packet that may never be whole. They are
+        closed.
         """
         has_asked = False
 

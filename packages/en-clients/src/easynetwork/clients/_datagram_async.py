@@ -77,7 +77,8 @@ class AsyncDatagramClientCore(AsyncClient[_SentT, _ReceivedT, _EndpointT]):
         await transport.aclose()
 
     def _abort(self, transport: _EndpointT) -> None:
-        # Closing a datagram socket is a coroutine that has nothing to wait for: its first step is all of it.
+        # Closing a datagram socket is a coroutine that has nothing to wait for: its first step is
+        # all of it.
         closing = transport.aclose()
         try:
             closing.send(None)

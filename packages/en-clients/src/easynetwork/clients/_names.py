@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How clients call the two ends of their connection: addresses on the internet, names for Unix sockets."""
+"""How clients call the two ends of their connection: addresses on the internet, names for Unix
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class HasInetAddresses(_HasTwoEnds):
         """This side of the connection.
 
         Raises:
-            OSError: the client is asynchronous, and has no connection yet (``ENOTCONN``), or not any more.
+            OSError: the client is asynchronous, and has no connection yet (``ENOTCONN``), or not
+                any more.
         """
         return cast("IPv4SocketAddress | IPv6SocketAddress", self._sockname())
 
@@ -58,7 +61,8 @@ class HasUnixNames(_HasTwoEnds):
         """What this side of the connection is bound to; unnamed if to nothing.
 
         Raises:
-            OSError: the client is asynchronous, and has no connection yet (``ENOTCONN``), or not any more.
+            OSError: the client is asynchronous, and has no connection yet (``ENOTCONN``), or not
+                any more.
         """
         return cast("UnixSocketAddress", self._sockname())
 
@@ -81,7 +85,9 @@ class HasPeerCredentials(HasUnixNames):
         """The socket of the connection."""
 
     def get_peer_credentials(self) -> UnixCredentials:
-        """Who listens at the other end (or made it, if it was given as a socket). The kernel is asked once.
+        """Who listens at the other end (or made it, if it was given as a socket).
+
+        The kernel is asked once.
 
         Raises:
             OSError: there is no connection yet (``ENOTCONN``), or not any more.

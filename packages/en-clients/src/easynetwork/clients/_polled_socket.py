@@ -22,11 +22,14 @@ _T = TypeVar("_T")
 
 
 class PolledSocket:
-    """A socket and its waiting threads. Deadlines are times of the monotonic clock, `math.inf` for none.
+    """A socket and its waiting threads.
+
+    Deadlines are times of the monotonic clock, `math.inf` for none.
 
     Args:
         sock: a connected socket, owned from now on.
-        longest_wait: seconds after which a waiting thread looks for itself, should the system have failed to wake it.
+        longest_wait: seconds after which a waiting thread looks for itself, should the system have
+            failed to wake it.
         file: what a Unix socket is bound to, removed when it is closed.
         translate: makes of the system's errors what users are told.
     """

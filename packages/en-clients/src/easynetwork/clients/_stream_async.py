@@ -63,7 +63,9 @@ class AsyncStreamClientCore(AsyncClient[_SentT, _ReceivedT, _StreamT]):
                 raise
 
     async def send_eof(self) -> None:
-        """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
+        """Tells the peer that no more will be sent; receiving goes on.
+
+        Does nothing the second time.
 
         Raises:
             UnsupportedOperation: TLS cannot end one direction alone.

@@ -57,7 +57,9 @@ class StreamClientCore(BlockingClient[_SentT, _ReceivedT, _StreamT]):
             send(data, deadline)
 
     def send_eof(self) -> None:
-        """Tells the peer that no more will be sent; receiving goes on. Does nothing the second time.
+        """Tells the peer that no more will be sent; receiving goes on.
+
+        Does nothing the second time.
 
         Raises:
             UnsupportedOperation: TLS cannot end one direction alone.

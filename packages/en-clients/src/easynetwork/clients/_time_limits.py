@@ -11,7 +11,8 @@ from typing import Final
 __all__ = ("LONGEST_POLL", "check_seconds", "deadline_after", "remaining")
 
 LONGEST_POLL: Final = 86400.0
-"""Seconds that one wait in the kernel may take: poll(2) and epoll_wait(2) count milliseconds in a C int, so 24 days."""
+"""Seconds that one wait in the kernel may take: poll(2) and epoll_wait(2) count milliseconds in a C
+int, so 24 days."""
 
 
 def check_seconds(name: str, seconds: object, *, zero: bool = True) -> None:

@@ -31,7 +31,8 @@ class ClientTLS:
         *,
         host: str | None,
     ) -> ClientTLS | None:
-        """Translates the ``ssl*`` arguments; ``host`` is what the client connects to, None if it is given a socket.
+        """Translates the ``ssl*`` arguments; ``host`` is what the client connects to, None if it is
+        given a socket.
 
         Raises:
             TypeError, ValueError: as the client's constructor says.

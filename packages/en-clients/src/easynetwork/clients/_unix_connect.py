@@ -24,7 +24,9 @@ __all__ = ("connect_unix",)
 def connect_unix(
     address: UnixSocketAddress, kind: int, *, local_address: UnixSocketAddress | None, timeout: float | None = None
 ) -> tuple[_socket.socket, SocketFile | None]:
-    """Connects to ``address``; the socket does not block. The file is that of ``local_address``, if it has one.
+    """Connects to ``address``; the socket does not block.
+
+    The file is that of ``local_address``, if it has one.
 
     Raises:
         TimeoutError: the server's queue was full for ``timeout`` seconds.
@@ -47,7 +49,8 @@ def _connect(sock: _socket.socket, address: UnixSocketAddress, deadline: float) 
         try:
             return sock.connect(address.as_raw())
         except BlockingIOError:
-            # The queue of those who wait to be accepted is full, and nothing tells when it has room (connect(2), EAGAIN).
+            # The queue of those who wait to be accepted is full, and nothing tells when it has room
+            # (connect(2), EAGAIN).
             left = remaining(deadline)
         except OSError as exc:
             number = exc.errno or errno.ENAMETOOLONG  # which Python finds out itself

@@ -22,7 +22,10 @@ _ReceivedT = TypeVar("_ReceivedT")
 
 
 class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
-    """A client that blocks its thread. All of it is thread-safe: one thread may receive while another sends or closes."""
+    """A client that blocks its thread.
+
+    All of it is thread-safe: one thread may receive while another sends or closes.
+    """
 
     def __enter__(self) -> Self:
         return self
@@ -40,8 +43,8 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
     def close(self) -> None:
         """Closes the client, for good, after the peer has what was sent; safe to repeat.
 
-        Threads that wait in the client get `ClientClosedError`. If one of them was sending, its packet is cut and the
-        connection reset.
+        Threads that wait in the client get `ClientClosedError`. If one of them was sending, its
+        packet is cut and the connection reset.
         """
 
     @abstractmethod
@@ -51,15 +54,18 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
         If it times out after a part has left, the connection cannot be used any more.
 
         Args:
-            timeout: seconds for all of it, the wait for other threads included; None waits without limit.
+            timeout: seconds for all of it, the wait for other threads included; None waits without
+                limit.
 
         Raises:
             ClientClosedError: the client is closed.
             ConnectionError: the connection is lost, or (datagrams) the peer could not be reached.
-            OSError: the system refuses the packet, for instance because it is too long for a datagram.
+            OSError: the system refuses the packet, for instance because it is too long for a
+                datagram.
             TimeoutError: it took too long.
             ValueError: the time-out is negative or no number.
-            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was sent.
+            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was
+                sent.
         """
 
     @abstractmethod
@@ -67,13 +73,15 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
         """Waits for the next packet.
 
         Args:
-            timeout: seconds for all of it, the wait for other threads included; 0 takes what is there, None waits without limit.
+            timeout: seconds for all of it, the wait for other threads included; 0 takes what is
+                there, None waits without limit.
 
         Raises:
             ClientClosedError: the client is closed.
             ConnectionAbortedError: the peer has ended the connection, or it is lost.
             TruncatedStreamError: the same, in the middle of a packet, or of a TLS session.
-            OSError: a datagram could not be delivered, or what came was cut off; the next packet can be received.
+            OSError: a datagram could not be delivered, or what came was cut off; the next packet
+                can be received.
             BaseProtocolParseError: the peer has sent nonsense; the next packet can be received.
             RuntimeError: the protocol has failed (see the cause).
             TimeoutError: it took too long; nothing is lost.
@@ -81,10 +89,12 @@ class AbstractNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta):
         """
 
     def iter_received_packets(self, *, timeout: float | None = 0) -> Generator[_ReceivedT, None, None]:
-        """Yields packets until there is none, or the connection ends: every `OSError` ends the iteration.
+        """Yields packets until there is none, or the connection ends: every `OSError` ends the
+        iteration.
 
         Args:
-            timeout: seconds for the whole iteration; 0 yields what is there, None goes on until the end of the connection.
+            timeout: seconds for the whole iteration; 0 yields what is there, None goes on until the
+                end of the connection.
 
         Raises:
             BaseProtocolParseError: the peer has sent nonsense. A new iteration goes on behind it.
@@ -122,7 +132,9 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
 
     @abstractmethod
     async def wait_connected(self) -> None:
-        """Connects, unless that was done; the other operations do it on their own. Several tasks may wait at once.
+        """Connects, unless that was done; the other operations do it on their own.
+
+        Several tasks may wait at once.
 
         If one of them is cancelled, another one goes on.
 
@@ -139,20 +151,25 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
     async def aclose(self) -> None:
         """Closes the client, for good, after the peer has what was sent; safe to repeat.
 
-        Tasks that wait in the client get `ClientClosedError`. If it is cancelled, the connection is closed abruptly.
+        Tasks that wait in the client get `ClientClosedError`. If it is cancelled, the connection is
+        closed abruptly.
         """
 
     @abstractmethod
     async def send_packet(self, packet: _SentT) -> None:
-        """Sends ``packet`` and returns when the system has taken all of it. Any task may call it at any time.
+        """Sends ``packet`` and returns when the system has taken all of it.
+
+        Any task may call it at any time.
 
         If it is cancelled after a part has left, the connection cannot be used any more.
 
         Raises:
             ClientClosedError: the client is closed.
             ConnectionError: the connection is lost, or (datagrams) the peer could not be reached.
-            OSError: the system refuses the packet, for instance because it is too long for a datagram.
-            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was sent.
+            OSError: the system refuses the packet, for instance because it is too long for a
+                datagram.
+            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was
+                sent.
         """
 
     @abstractmethod
@@ -163,19 +180,22 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
             ClientClosedError: the client is closed.
             ConnectionAbortedError: the peer has ended the connection, or it is lost.
             TruncatedStreamError: the same, in the middle of a packet, or of a TLS session.
-            OSError: a datagram could not be delivered, or what came was cut off; the next packet can be received.
+            OSError: a datagram could not be delivered, or what came was cut off; the next packet
+                can be received.
             BaseProtocolParseError: the peer has sent nonsense; the next packet can be received.
             RuntimeError: the protocol has failed (see the cause).
         """
 
     async def iter_received_packets(self, *, timeout: float | None = 0) -> AsyncGenerator[_ReceivedT, None]:
-        """Yields packets until there is none, or the connection ends: every `OSError` ends the iteration.
+        """Yields packets until there is none, or the connection ends: every `OSError` ends the
+        iteration.
 
-        Leave it early inside of `contextlib.aclosing` only, as every asynchronous generator; trio warns otherwise.
+        Leave it early inside of `contextlib.aclosing` only, as every asynchronous generator; trio
+        warns otherwise.
 
         Args:
-            timeout: seconds for the whole iteration, connecting included; 0 yields what is there, None goes on until the end
-                of the connection.
+            timeout: seconds for the whole iteration, connecting included; 0 yields what is there,
+                None goes on until the end of the connection.
 
         Raises:
             BaseProtocolParseError: the peer has sent nonsense. A new iteration goes on behind it.
@@ -191,7 +211,9 @@ class AbstractAsyncNetworkClient(Generic[_SentT, _ReceivedT], metaclass=ABCMeta)
                 yield await self._recv_packet_before(deadline)
 
     async def _recv_packet_before(self, deadline: float | None) -> _ReceivedT:
-        """`recv_packet` with a time limit, for clients that know a better way than a cancel scope."""
+        """`recv_packet` with a time limit, for clients that know a better way than a cancel
+        scope.
+        """
         with contextlib.nullcontext() if deadline is None else self.backend().timeout_at(deadline):
             return await self.recv_packet()
 

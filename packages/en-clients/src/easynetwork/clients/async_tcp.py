@@ -32,22 +32,26 @@ class AsyncTCPNetworkClient(AsyncStreamClientCore[_SentT, _ReceivedT, ByteStream
     """Speaks a protocol over one TCP connection.
 
     Args:
-        address_or_socket: the server's host and port, or a connected socket, which the client owns from now on.
+        address_or_socket: the server's host and port, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into bytes and back.
         backend: the event loop's adapter or its name; None takes that of the running loop.
         ssl: makes the client speak TLS; True takes `ssl.create_default_context`.
-        server_hostname: the name that the server's certificate must have: required with a socket, taken from the address
-            otherwise. The empty string switches the check off.
+        server_hostname: the name that the server's certificate must have: required with a socket,
+            taken from the address otherwise. The empty string switches the check off.
         ssl_handshake_timeout: seconds that the handshake may take (60).
-        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when the client is closed (30).
-        ssl_standard_compatible: whether that end is insisted on, and its absence is a `TruncatedStreamError` (True).
+        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when the client is
+            closed (30).
+        ssl_standard_compatible: whether that end is insisted on, and its absence is a
+            `TruncatedStreamError` (True).
         max_recv_size: bytes that one read may bring (64 KiB).
         local_address: host and port to connect from.
-        happy_eyeballs_delay: seconds before the next address of the host is tried beside the one that does not answer
-            (0.25, RFC 8305).
+        happy_eyeballs_delay: seconds before the next address of the host is tried beside the one
+            that does not answer (0.25, RFC 8305).
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*``
+            option came without ``ssl``.
         OSError: the socket is not connected.
         RuntimeError: no backend was named, and no event loop runs.
     """

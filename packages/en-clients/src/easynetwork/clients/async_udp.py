@@ -27,11 +27,13 @@ _ReceivedT = TypeVar("_ReceivedT")
 class AsyncUDPNetworkClient(AsyncDatagramClientCore[_SentT, _ReceivedT, DatagramEndpoint], HasInetAddresses):
     """Exchanges packets with one peer, each in a datagram of its own, which may be lost.
 
-    An empty datagram is a datagram. That the peer could not be reached (``ConnectionRefusedError`` and the like) is known after sending, and
-    then raised by the next operation, whichever it is; the client can be used again.
+    An empty datagram is a datagram. That the peer could not be reached (``ConnectionRefusedError``
+    and the like) is known after sending, and then raised by the next operation, whichever it is;
+    the client can be used again.
 
     Args:
-        address_or_socket: the peer's host and port, or a connected socket, which the client owns from now on.
+        address_or_socket: the peer's host and port, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into datagrams and back.
         backend: the event loop's adapter or its name; None takes that of the running loop.
         local_address: host and port to send from.

@@ -34,20 +34,25 @@ _ReceivedT = TypeVar("_ReceivedT")
 
 
 class AsyncUnixDatagramClient(AsyncDatagramClientCore[_SentT, _ReceivedT, ControlDatagramEndpoint], HasUnixNames):
-    """Exchanges packets with one peer, each in a datagram of its own. Packets may bring descriptors along.
+    """Exchanges packets with one peer, each in a datagram of its own.
 
-    Unix datagrams are neither lost nor shuffled: while the peer's queue is full, `send_packet` waits, but gives the peer up after
-    `easynetwork.lowlevel.datagrams.SEND_TIMEOUT` seconds.
+    Packets may bring descriptors along.
+
+    Unix datagrams are neither lost nor shuffled: while the peer's queue is full, `send_packet`
+    waits, but gives the peer up after `easynetwork.lowlevel.datagrams.SEND_TIMEOUT` seconds.
 
     Args:
-        address_or_socket: the peer's path or name, or a connected socket, which the client owns from now on.
+        address_or_socket: the peer's path or name, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into datagrams and back.
         backend: the event loop's adapter or its name; None takes that of the running loop.
-        local_path: what the client is bound to, so that the peer can answer. By default the system chooses an abstract name; that exists on
-            Linux only, elsewhere a path is required. A socket file is removed when the client is closed, if it is still the same.
+        local_path: what the client is bound to, so that the peer can answer. By default the system
+            chooses an abstract name; that exists on Linux only, elsewhere a path is required. A
+            socket file is removed when the client is closed, if it is still the same.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of range, or ``local_path`` is missing.
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or ``local_path``
+            is missing.
         OSError: the socket is not connected.
         RuntimeError: no backend was named, and no event loop runs.
         UnsupportedOperation: this system has no Unix sockets.
@@ -85,10 +90,12 @@ class AsyncUnixDatagramClient(AsyncDatagramClientCore[_SentT, _ReceivedT, Contro
 
         Args:
             packet: what to send.
-            ancillary_data: goes with the packet. Descriptors stay the caller's, who may close them afterwards.
+            ancillary_data: goes with the packet. Descriptors stay the caller's, who may close them
+                afterwards.
 
         Raises:
-            OSError: the datagram is too long (``EMSGSIZE``), the peer is gone, or its queue stays full (``ENOBUFS``).
+            OSError: the datagram is too long (``EMSGSIZE``), the peer is gone, or its queue stays
+                full (``ENOBUFS``).
             TypeError: ``ancillary_data`` is no control data.
         """
         if ancillary_data is None:
@@ -100,7 +107,8 @@ class AsyncUnixDatagramClient(AsyncDatagramClientCore[_SentT, _ReceivedT, Contro
     async def recv_packet(
         self, *, ancillary_data: SocketAncillary | None = None, ancillary_bufsize: int | None = None
     ) -> _ReceivedT:
-        """As `AbstractAsyncNetworkClient.recv_packet`, with the control data of the datagram if wanted; otherwise the system throws it away.
+        """As `AbstractAsyncNetworkClient.recv_packet`, with the control data of the datagram if
+        wanted; otherwise the system throws it away.
 
         Args:
             ancillary_data: where to put it; the descriptors are the caller's then.
@@ -108,7 +116,8 @@ class AsyncUnixDatagramClient(AsyncDatagramClientCore[_SentT, _ReceivedT, Contro
 
         Raises:
             OSError: the datagram or its control data was cut off (``EMSGSIZE``), and is lost.
-            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is no size, or alone.
+            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is
+                no size, or alone.
         """
         bufsize = check_ancillary(ancillary_data, ancillary_bufsize)
         if ancillary_data is None:

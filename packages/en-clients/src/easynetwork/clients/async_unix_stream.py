@@ -37,16 +37,18 @@ _ReceivedT = TypeVar("_ReceivedT")
 class AsyncUnixStreamClient(AsyncStreamClientCore[_SentT, _ReceivedT, ControlByteStream], HasPeerCredentials):
     """Speaks a protocol over one Unix stream connection. Packets may bring descriptors along.
 
-    Control data (descriptors and credentials) belongs to the packet that it was sent with. Who receives that packet without asking for it has
-    it closed.
+    Control data (descriptors and credentials) belongs to the packet that it was sent with. Who
+    receives that packet without asking for it has it closed.
 
     Args:
-        address_or_socket: the server's path or name, or a connected socket, which the client owns from now on.
+        address_or_socket: the server's path or name, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into bytes and back.
         backend: the event loop's adapter or its name; None takes that of the running loop.
         max_recv_size: bytes that one read may bring (64 KiB).
-        local_path: where to connect from; the empty path takes an abstract name that the system chooses (Linux). A socket file is removed
-            when the client is closed, if it is still the same.
+        local_path: where to connect from; the empty path takes an abstract name that the system
+            chooses (Linux). A socket file is removed when the client is closed, if it is still the
+            same.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of range.
@@ -94,10 +96,12 @@ class AsyncUnixStreamClient(AsyncStreamClientCore[_SentT, _ReceivedT, ControlByt
 
         Args:
             packet: what to send.
-            ancillary_data: leaves in one system call with the packet. Descriptors stay the caller's, who may close them afterwards.
+            ancillary_data: leaves in one system call with the packet. Descriptors stay the
+                caller's, who may close them afterwards.
 
         Raises:
-            OSError: the packet is too long for one system call (``EMSGSIZE``); if a part has left, the connection is broken off.
+            OSError: the packet is too long for one system call (``EMSGSIZE``); if a part has left,
+                the connection is broken off.
             TypeError: ``ancillary_data`` is no control data.
         """
         if ancillary_data is None:
@@ -109,16 +113,21 @@ class AsyncUnixStreamClient(AsyncStreamClientCore[_SentT, _ReceivedT, ControlByt
     async def recv_packet(
         self, *, ancillary_data: SocketAncillary | None = None, ancillary_bufsize: int | None = None
     ) -> _ReceivedT:
-        """As `AbstractAsyncNetworkClient.recv_packet`, with the control data of the packet if wanted.
+        """As `AbstractAsyncNetworkClient.recv_packet`, with the control data of the packet if
+        wanted.
 
         Args:
-            ancillary_data: where to put it; the descriptors are the caller's then. The socket is read once at most.
-            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds from then on.
+            ancillary_data: where to put it; the descriptors are the caller's then. The socket is
+                read once at most.
+            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds
+                from then on.
 
         Raises:
-            EOFError: no whole packet has come with that read. Its control data is lost, its bytes are not: receive again.
+            EOFError: no whole packet has come with that read. Its control data is lost, its bytes
+                are not: receive again.
             OSError: control data was cut off (``EMSGSIZE``), and the packet is lost.
-            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is no size, or alone.
+            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is
+                no size, or alone.
         """
         bufsize = check_ancillary(ancillary_data, ancillary_bufsize)
         if ancillary_data is None:

@@ -32,24 +32,30 @@ class TCPNetworkClient(StreamClientCore[_SentT, _ReceivedT, BlockingByteStream],
     """Speaks a protocol over one TCP connection, which the constructor makes.
 
     Args:
-        address_or_socket: the server's host and port, or a connected socket, which the client owns from now on.
+        address_or_socket: the server's host and port, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into bytes and back.
         ssl: makes the client speak TLS; True takes `ssl.create_default_context`.
-        server_hostname: the name that the server's certificate must have: required with a socket, taken from the address
-            otherwise. The empty string switches the check off.
+        server_hostname: the name that the server's certificate must have: required with a socket,
+            taken from the address otherwise. The empty string switches the check off.
         ssl_handshake_timeout: seconds that the handshake may take (60).
-        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when the client is closed (30).
-        ssl_standard_compatible: whether that end is insisted on, and its absence is a `TruncatedStreamError` (True).
+        ssl_shutdown_timeout: seconds to wait for the end of the TLS session when the client is
+            closed (30).
+        ssl_standard_compatible: whether that end is insisted on, and its absence is a
+            `TruncatedStreamError` (True).
         max_recv_size: bytes that one read may bring (64 KiB).
-        retry_interval: seconds after which a waiting thread looks at the socket without having been woken. It matters only
-            where closing the client in one thread does not wake the others by itself.
-        connect_timeout: seconds until one address of the host must have answered; None waits as long as the system does.
+        retry_interval: seconds after which a waiting thread looks at the socket without having been
+            woken. It matters only where closing the client in one thread does not wake the others
+            by itself.
+        connect_timeout: seconds until one address of the host must have answered; None waits as
+            long as the system does.
         local_address: host and port to connect from.
-        happy_eyeballs_delay: seconds before the next address of the host is tried beside the one that does not answer
-            (0.25, RFC 8305).
+        happy_eyeballs_delay: seconds before the next address of the host is tried beside the one
+            that does not answer (0.25, RFC 8305).
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*``
+            option came without ``ssl``.
         TimeoutError: connecting, or the handshake, took too long.
         ssl.SSLError: the peers could not agree, or the certificate was refused.
         OSError: no connection could be made, or the socket is not connected.

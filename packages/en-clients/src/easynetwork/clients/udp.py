@@ -25,14 +25,17 @@ _ReceivedT = TypeVar("_ReceivedT")
 class UDPNetworkClient(DatagramClientCore[_SentT, _ReceivedT, BlockingDatagramSocket], HasInetAddresses):
     """Exchanges packets with one peer, each in a datagram of its own, which may be lost.
 
-    An empty datagram is a datagram. That the peer could not be reached (``ConnectionRefusedError`` and the like) is known after sending, and
-    then raised by the next operation, whichever it is; the client can be used again.
+    An empty datagram is a datagram. That the peer could not be reached (``ConnectionRefusedError``
+    and the like) is known after sending, and then raised by the next operation, whichever it is;
+    the client can be used again.
 
     Args:
-        address_or_socket: the peer's host and port, or a connected socket, which the client owns from now on.
+        address_or_socket: the peer's host and port, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into datagrams and back.
-        retry_interval: seconds after which a waiting thread looks at the socket without having been woken. It matters only
-            where closing the client in one thread does not wake the others by itself.
+        retry_interval: seconds after which a waiting thread looks at the socket without having been
+            woken. It matters only where closing the client in one thread does not wake the others
+            by itself.
         local_address: host and port to send from.
         family: `socket.AF_INET` or `socket.AF_INET6` leaves out the host's other addresses.
 

@@ -33,20 +33,27 @@ _ReceivedT = TypeVar("_ReceivedT")
 
 
 class UnixDatagramClient(DatagramClientCore[_SentT, _ReceivedT, BlockingUnixDatagramSocket], HasUnixNames):
-    """Exchanges packets with one peer, each in a datagram of its own. Packets may bring descriptors along.
+    """Exchanges packets with one peer, each in a datagram of its own.
 
-    Unix datagrams are neither lost nor shuffled: while the peer's queue is full, `send_packet` waits.
+    Packets may bring descriptors along.
+
+    Unix datagrams are neither lost nor shuffled: while the peer's queue is full, `send_packet`
+    waits.
 
     Args:
-        address_or_socket: the peer's path or name, or a connected socket, which the client owns from now on.
+        address_or_socket: the peer's path or name, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into datagrams and back.
-        retry_interval: seconds after which a waiting thread looks at the socket without having been woken. It matters only
-            where closing the client in one thread does not wake the others by itself.
-        local_path: what the client is bound to, so that the peer can answer. By default the system chooses an abstract name; that exists on
-            Linux only, elsewhere a path is required. A socket file is removed when the client is closed, if it is still the same.
+        retry_interval: seconds after which a waiting thread looks at the socket without having been
+            woken. It matters only where closing the client in one thread does not wake the others
+            by itself.
+        local_path: what the client is bound to, so that the peer can answer. By default the system
+            chooses an abstract name; that exists on Linux only, elsewhere a path is required. A
+            socket file is removed when the client is closed, if it is still the same.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of range, or ``local_path`` is missing.
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or ``local_path``
+            is missing.
         OSError: there is no such peer, or the socket is not connected.
         UnsupportedOperation: this system has no Unix sockets.
     """
@@ -83,7 +90,8 @@ class UnixDatagramClient(DatagramClientCore[_SentT, _ReceivedT, BlockingUnixData
 
         Args:
             packet: what to send.
-            ancillary_data: goes with the packet. Descriptors stay the caller's, who may close them afterwards.
+            ancillary_data: goes with the packet. Descriptors stay the caller's, who may close them
+                afterwards.
             timeout: seconds for all of it; None waits without limit.
 
         Raises:
@@ -105,7 +113,8 @@ class UnixDatagramClient(DatagramClientCore[_SentT, _ReceivedT, BlockingUnixData
         ancillary_bufsize: int | None = None,
         timeout: float | None = None,
     ) -> _ReceivedT:
-        """As `AbstractNetworkClient.recv_packet`, with the control data of the datagram if wanted; otherwise the system throws it away.
+        """As `AbstractNetworkClient.recv_packet`, with the control data of the datagram if wanted;
+        otherwise the system throws it away.
 
         Args:
             ancillary_data: where to put it; the descriptors are the caller's then.
@@ -114,7 +123,8 @@ class UnixDatagramClient(DatagramClientCore[_SentT, _ReceivedT, BlockingUnixData
 
         Raises:
             OSError: the datagram or its control data was cut off (``EMSGSIZE``), and is lost.
-            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is no size, or alone.
+            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is
+                no size, or alone.
         """
         bufsize = check_ancillary(ancillary_data, ancillary_bufsize)
         if ancillary_data is None:

@@ -34,20 +34,26 @@ _ReceivedT = TypeVar("_ReceivedT")
 
 
 class UnixStreamClient(StreamClientCore[_SentT, _ReceivedT, BlockingUnixStream], HasPeerCredentials):
-    """Speaks a protocol over one Unix stream connection, which the constructor makes. Packets may bring descriptors along.
+    """Speaks a protocol over one Unix stream connection, which the constructor makes.
 
-    Control data (descriptors and credentials) belongs to the packet that it was sent with. Who receives that packet without asking for it has
-    it closed.
+    Packets may bring descriptors along.
+
+    Control data (descriptors and credentials) belongs to the packet that it was sent with. Who
+    receives that packet without asking for it has it closed.
 
     Args:
-        address_or_socket: the server's path or name, or a connected socket, which the client owns from now on.
+        address_or_socket: the server's path or name, or a connected socket, which the client owns
+            from now on.
         protocol: turns packets into bytes and back.
         max_recv_size: bytes that one read may bring (64 KiB).
-        retry_interval: seconds after which a waiting thread looks at the socket without having been woken. It matters only
-            where closing the client in one thread does not wake the others by itself.
-        connect_timeout: seconds until the server's queue must have had room; None waits without limit.
-        local_path: where to connect from; the empty path takes an abstract name that the system chooses (Linux). A socket file is removed
-            when the client is closed, if it is still the same.
+        retry_interval: seconds after which a waiting thread looks at the socket without having been
+            woken. It matters only where closing the client in one thread does not wake the others
+            by itself.
+        connect_timeout: seconds until the server's queue must have had room; None waits without
+            limit.
+        local_path: where to connect from; the empty path takes an abstract name that the system
+            chooses (Linux). A socket file is removed when the client is closed, if it is still the
+            same.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of range.
@@ -98,11 +104,13 @@ class UnixStreamClient(StreamClientCore[_SentT, _ReceivedT, BlockingUnixStream],
 
         Args:
             packet: what to send.
-            ancillary_data: leaves in one system call with the packet. Descriptors stay the caller's, who may close them afterwards.
+            ancillary_data: leaves in one system call with the packet. Descriptors stay the
+                caller's, who may close them afterwards.
             timeout: seconds for all of it; None waits without limit.
 
         Raises:
-            OSError: the packet is too long for one system call (``EMSGSIZE``); if a part has left, the connection is broken off.
+            OSError: the packet is too long for one system call (``EMSGSIZE``); if a part has left,
+                the connection is broken off.
             TypeError: ``ancillary_data`` is no control data.
         """
         if ancillary_data is None:
@@ -122,14 +130,18 @@ class UnixStreamClient(StreamClientCore[_SentT, _ReceivedT, BlockingUnixStream],
         """As `AbstractNetworkClient.recv_packet`, with the control data of the packet if wanted.
 
         Args:
-            ancillary_data: where to put it; the descriptors are the caller's then. The socket is read once at most.
-            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds from then on.
+            ancillary_data: where to put it; the descriptors are the caller's then. The socket is
+                read once at most.
+            ancillary_bufsize: bytes that control data may have: 8 KiB, or more. A greater one holds
+                from then on.
             timeout: seconds for all of it; None waits without limit.
 
         Raises:
-            EOFError: no whole packet has come with that read. Its control data is lost, its bytes are not: receive again.
+            EOFError: no whole packet has come with that read. Its control data is lost, its bytes
+                are not: receive again.
             OSError: control data was cut off (``EMSGSIZE``), and the packet is lost.
-            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is no size, or alone.
+            TypeError, ValueError: ``ancillary_data`` cannot be filled, or ``ancillary_bufsize`` is
+                no size, or alone.
         """
         bufsize = check_ancillary(ancillary_data, ancillary_bufsize)
         if ancillary_data is None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converters: between the DTO packets of a serializer and the business objects of an application."""
+"""Converters: between the DTO packets of a serializer and the business objects of an
+application.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ class AbstractPacketConverterComposite(ABC, Generic[_SentT_contra, _ReceivedT_co
         """Make the business object of a received packet.
 
         Raises:
-            PacketConversionError: The packet makes no sense. Anything else counts as a crash of the protocol.
+            PacketConversionError: The packet makes no sense. Anything else counts as a crash of the
+                protocol.
         """
 
     @abstractmethod

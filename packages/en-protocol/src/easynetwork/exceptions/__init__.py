@@ -24,7 +24,8 @@ __all__ = (
     "UnsupportedOperation",
 )
 
-# Everything of ours comes by here. `easynetwork` is a namespace, which is in no file, unless somebody else has made a package of it.
+# Everything of ours comes by here. `easynetwork` is a namespace, which is in no file, unless
+# somebody else has made a package of it.
 if getattr(sys.modules["easynetwork"], "__file__", None) is not None:
     raise ImportError(
         "this environment also has the old easynetwork, a single distribution that shares files with the one that is imported here:"
@@ -39,7 +40,9 @@ class ClientClosedError(ConnectionError):
 
 
 class TruncatedStreamError(ConnectionAbortedError):
-    """The stream ended inside a packet, or TLS ended without a ``close_notify``: what came before may be incomplete."""
+    """The stream ended inside a packet, or TLS ended without a ``close_notify``: what came before
+    may be incomplete.
+    """
 
 
 class ServerClosedError(RuntimeError):
@@ -67,8 +70,8 @@ def _rebuild(cls: type[BaseException], args: tuple[Any, ...]) -> BaseException:
 
 
 class _PicklesWithState(Exception):
-    # The default way calls the class with `args` alone. Keeping the payload out of `args` keeps it out of repr() and of
-    # logs, so the rest travels as the instance's state instead.
+    # The default way calls the class with `args` alone. Keeping the payload out of `args` keeps it
+    # out of repr() and of logs, so the rest travels as the instance's state instead.
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self.__dict__
 
@@ -89,7 +92,8 @@ class DeserializeError(_PicklesWithState):
     """The data is not what the serializer reads.
 
     Attributes:
-        error_info: With ``debug=True`` on the serializer, a mapping with what is needed to see the fault; ``None`` otherwise.
+        error_info: With ``debug=True`` on the serializer, a mapping with what is needed to see the
+            fault; ``None`` otherwise.
     """
 
     def __init__(self, message: str, error_info: Any = None) -> None:
@@ -101,8 +105,8 @@ class IncrementalDeserializeError(DeserializeError):
     """A frame of a stream is not what the serializer reads.
 
     Attributes:
-        remaining_data: The bytes after the bad frame; reading goes on with them. Empty when a receiver raised the error,
-            because the receiver keeps them itself.
+        remaining_data: The bytes after the bad frame; reading goes on with them. Empty when a
+            receiver raised the error, because the receiver keeps them itself.
     """
 
     def __init__(self, message: str, remaining_data: bytes, error_info: Any = None) -> None:
@@ -113,13 +117,15 @@ class IncrementalDeserializeError(DeserializeError):
 class LimitOverrunError(IncrementalDeserializeError):
     """A frame is longer than the serializer's limit.
 
-    ``remaining_data`` starts after `consumed` bytes of `buffer`, and after the separator if that comes next.
+    ``remaining_data`` starts after `consumed` bytes of `buffer`, and after the separator if that
+    comes next.
 
     Attributes:
         consumed: How many bytes of the over-long frame have been given up.
-        separator: What ends such a frame; empty when nothing does, and then the stream reads as ended after this error.
-        separator_found: Whether the frame's end has been reached. If not, everything up to the next separator still
-            belongs to it and must be thrown away; receivers do that.
+        separator: What ends such a frame; empty when nothing does, and then the stream reads as
+            ended after this error.
+        separator_found: Whether the frame's end has been reached. If not, everything up to the next
+            separator still belongs to it and must be thrown away; receivers do that.
     """
 
     def __init__(
@@ -133,7 +139,10 @@ class LimitOverrunError(IncrementalDeserializeError):
 
 
 class FrameBoundaryLostError(IncrementalDeserializeError):
-    """Bad data after which nobody can tell where the next frame starts. The stream reads as ended after it."""
+    """Bad data after which nobody can tell where the next frame starts.
+
+    The stream reads as ended after it.
+    """
 
     def __init__(self, message: str, error_info: Any = None) -> None:
         super().__init__(message, b"", error_info)
@@ -159,8 +168,8 @@ class StreamProtocolParseError(BaseProtocolParseError):
     """A frame of a stream could not be made into a packet.
 
     Attributes:
-        remaining_data: The bytes after the bad frame. Empty when a receiver raised the error, because the receiver keeps
-            them itself.
+        remaining_data: The bytes after the bad frame. Empty when a receiver raised the error,
+            because the receiver keeps them itself.
     """
 
     error: IncrementalDeserializeError | PacketConversionError

@@ -55,5 +55,8 @@ class ProtocolBase(Generic[_SentT, _ReceivedT]):
 
 
 def inherits(obj: object, owner: type[object], *names: str) -> bool:
-    """Tells whether the methods of ``obj`` are those of ``owner``. If a subclass has changed one, a short cut around it is forbidden."""
+    """Tells whether the methods of ``obj`` are those of ``owner``.
+
+    If a subclass has changed one, a short cut around it is forbidden.
+    """
     return all(getattr(type(obj), name) is getattr(owner, name) for name in names)

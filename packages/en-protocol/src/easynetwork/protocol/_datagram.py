@@ -24,7 +24,8 @@ class DatagramProtocol(ProtocolBase[_SentT, _ReceivedT]):
 
     Args:
         serializer: Turns packets into bytes and back.
-        converter: Turns business objects into the serializer's packets and back; without one they are the same.
+        converter: Turns business objects into the serializer's packets and back; without one they
+            are the same.
 
     Raises:
         TypeError: An argument is of the wrong type.

@@ -52,7 +52,8 @@ class StreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
 
     Args:
         serializer: Turns packets into bytes and back.
-        converter: Turns business objects into the serializer's packets and back; without one they are the same.
+        converter: Turns business objects into the serializer's packets and back; without one they
+            are the same.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -98,7 +99,8 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
 
     Args:
         serializer: Turns packets into bytes and back.
-        converter: Turns business objects into the serializer's packets and back; without one they are the same.
+        converter: Turns business objects into the serializer's packets and back; without one they
+            are the same.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -125,7 +127,9 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
         self._buffered_serializer = serializer
 
     def create_buffer(self, sizehint: int) -> Buffer:
-        """Make a writable buffer; `sizehint` is how many bytes the transport likes to read at once."""
+        """Make a writable buffer; `sizehint` is how many bytes the transport likes to read at
+        once.
+        """
         buffer: Buffer = self._buffered_serializer.create_deserializer_buffer(sizehint)
         return buffer
 
@@ -134,8 +138,8 @@ class BufferedStreamProtocol(StreamProtocolBase[_SentT, _ReceivedT]):
     ) -> Generator[int | None, int, tuple[_ReceivedT, bytes | bytearray | memoryview]]:
         """Read one packet from `buffer`, made by `create_buffer`.
 
-        Each ``yield`` gives the position at which to write (``None`` is the start, a negative number counts from the end)
-        and is sent the number of bytes written there.
+        Each ``yield`` gives the position at which to write (``None`` is the start, a negative
+        number counts from the end) and is sent the number of bytes written there.
 
         Returns:
             The packet, and the bytes after it, which may be a view of `buffer`.

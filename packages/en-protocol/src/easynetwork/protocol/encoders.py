@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders: a packet in, all its bytes out. The other half of `easynetwork.protocol.receivers`. For datagrams, decoders as well."""
+"""Encoders: a packet in, all its bytes out.
+
+The other half of `easynetwork.protocol.receivers`. For datagrams, decoders as well.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +63,8 @@ def make_datagram_encoder(protocol: DatagramProtocol[_SentT, Any]) -> Callable[[
 def make_datagram_decoder(protocol: DatagramProtocol[Any, _ReceivedT]) -> Callable[[bytes], _ReceivedT]:
     """Make the function that turns datagrams into the packets of ``protocol``.
 
-    It raises `DatagramProtocolParseError` for a bad datagram, and `RuntimeError`, with the protocol's error as the cause, if the protocol fails in
-    another way.
+    It raises `DatagramProtocolParseError` for a bad datagram, and `RuntimeError`, with the
+    protocol's error as the cause, if the protocol fails in another way.
     """
     build_packet: Callable[[bytes], Any] = protocol.build_packet_from_datagram
     if _is_bare(protocol) and inherits(protocol, DatagramProtocol, "build_packet_from_datagram"):
@@ -81,5 +84,8 @@ def make_datagram_decoder(protocol: DatagramProtocol[Any, _ReceivedT]) -> Callab
 
 
 def _is_bare(protocol: DatagramProtocol[Any, Any]) -> bool:
-    """Whether nothing converts the serializer's packets. A subclass that does it all itself may have neither serializer nor converter."""
+    """Whether nothing converts the serializer's packets.
+
+    A subclass that does it all itself may have neither serializer nor converter.
+    """
     return getattr(protocol, "converter", protocol) is None

@@ -59,7 +59,9 @@ def read_stream(receiver: StreamReceiver[Any], chunks: Iterable[bytes]) -> Strea
 
 
 def every_chunking(data: bytes) -> Iterator[list[bytes]]:
-    """Yield `data` in one piece, in two pieces cut at every place, and in pieces of one to three bytes."""
+    """Yield `data` in one piece, in two pieces cut at every place, and in pieces of one to three
+    bytes.
+    """
     yield [data]
     for cut in range(1, len(data)):
         yield [data[:cut], data[cut:]]
@@ -70,7 +72,9 @@ def every_chunking(data: bytes) -> Iterator[list[bytes]]:
 def every_protocol(
     serializer: AbstractIncrementalPacketSerializer[Any, Any],
 ) -> Iterator[StreamProtocol[Any, Any] | BufferedStreamProtocol[Any, Any]]:
-    """Make protocol objects for every mode of the serializer, with and without bypassing its generators."""
+    """Make protocol objects for every mode of the serializer, with and without bypassing its
+    generators.
+    """
     yield StreamProtocol(serializer)
     yield _GeneratorProtocol(serializer)
     if isinstance(serializer, BufferedIncrementalPacketSerializer):
@@ -80,7 +84,9 @@ def every_protocol(
 
 
 def every_receiver(serializer: AbstractIncrementalPacketSerializer[Any, Any]) -> Iterator[StreamReceiver[Any]]:
-    """Make receivers for `every_protocol`; those with a buffer come with a small and with an ordinary one."""
+    """Make receivers for `every_protocol`; those with a buffer come with a small and with an
+    ordinary one.
+    """
     for protocol in every_protocol(serializer):
         for sizehint in (5, 65536) if isinstance(protocol, BufferedStreamProtocol) else (65536,):
             yield make_receiver(protocol, sizehint)
@@ -91,7 +97,8 @@ def check_chunking_law(
     data: bytes,
     chunkings: Iterable[list[bytes]] | None = None,
 ) -> list[Any]:
-    """Check that the packets and the errors in `data` do not depend on its chunks, nor on the mode of reading.
+    """Check that the packets and the errors in `data` do not depend on its chunks, nor on the mode
+    of reading.
 
     Args:
         serializer: The serializer to examine.

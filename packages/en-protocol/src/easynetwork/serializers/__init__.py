@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serializers: between packets and bytes. The libraries for CBOR and MessagePack are imported when first used."""
+"""Serializers: between packets and bytes.
+
+The libraries for CBOR and MessagePack are imported when first used.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the end of CBOR data items (RFC 8949, section 3), and refuses tags that are not worth their danger."""
+"""Finds the end of CBOR data items (RFC 8949, section 3), and refuses tags that are not worth their
+danger.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ REFUSED_TAGS: Mapping[int, str] = {
     35: "regular expressions are not decoded",
     36: "MIME messages are not decoded",
 }
-# A value that holds the one before twice, some dozens of times over, takes for ever to hash, to compare and to print.
+# A value that holds the one before twice, some dozens of times over, takes for ever to hash, to
+# compare and to print.
 SHARED_VALUE_TAGS: Mapping[int, str] = dict.fromkeys(
     (28, 29), "shared values are only decoded with CBOREncoderConfig(value_sharing=True)"
 )
@@ -26,15 +29,17 @@ STRING_REFERENCE_TAGS: Mapping[int, str] = dict.fromkeys(
 )
 
 _MAX_BIGNUM_SIZE = 4096
-"""In bytes. The time to make a decimal or a fraction of a bignum grows with the square of its size."""
+"""In bytes. The time to make a decimal or a fraction of a bignum grows with the square of its
+size."""
 
 _MAX_COMPLEX_KEYS = 2048
-"""Of arrays, maps and tagged values that are keys of maps or members of sets. Unlike those of strings, their hashes can be
-made equal, and then the time grows with the square of their number."""
+"""Of arrays, maps and tagged values that are keys of maps or members of sets. Unlike those of
+strings, their hashes can be made equal, and then the time grows with the square of their number."""
 
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _OTHER = range(2, 8)  # major types; 0 and 1 are integers
 
-# What the items of a container are: anything; keys and values in turns; the array of a set's members; these members.
+# What the items of a container are: anything; keys and values in turns; the array of a set's
+# members; these members.
 _ITEMS, _ENTRIES, _TAGGED_AS_SET, _MEMBERS = range(4)
 
 _BIGNUM_TAGS = (2, 3)

@@ -28,15 +28,17 @@ _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 class FileBasedPacketSerializer(PlainBufferSerializer[_SentT_contra, _ReceivedT_co]):
     """For parsers that read a packet from a file object and stop right behind it.
 
-    The parser starts again from the beginning of the packet with each chunk, because its state cannot be kept: a packet in
-    many small chunks costs the square of its length, which `limit` bounds. If a packet's end can be found without parsing,
-    derive from `FramedPacketSerializer` as well, as the CBOR and MessagePack serializers do.
+    The parser starts again from the beginning of the packet with each chunk, because its state
+    cannot be kept: a packet in many small chunks costs the square of its length, which `limit`
+    bounds. If a packet's end can be found without parsing, derive from `FramedPacketSerializer` as
+    well, as the CBOR and MessagePack serializers do.
 
-    Bad data ends the stream, because where the next packet starts is then unknown; a parser that knows raises
-    `IncrementalDeserializeError` with the bytes that remain.
+    Bad data ends the stream, because where the next packet starts is then unknown; a parser that
+    knows raises `IncrementalDeserializeError` with the bytes that remain.
 
     Args:
-        expected_load_error: What `load_from_file` raises for bad data. ``EOFError`` always means incomplete data.
+        expected_load_error: What `load_from_file` raises for bad data. ``EOFError`` always means
+            incomplete data.
         limit: The greatest length of a packet in bytes.
         debug: Put data into the ``error_info`` of errors.
         kwargs: Passed on to the next class of a multiple inheritance.

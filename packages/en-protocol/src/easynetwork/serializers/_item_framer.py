@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the end of data items that announce what they hold: the common part of CBOR and MessagePack.
+"""Finds the end of data items that announce what they hold: the common part of CBOR and
+MessagePack.
 
-An item is a head, perhaps with a payload of known length, perhaps followed by a known number of items. So the end is found
-without reading values, with one stack of counters. That is done in Python, but only once for each item, and the library reads
-a frame only once, whatever chunks it came in.
+An item is a head, perhaps with a payload of known length, perhaps followed by a known number of
+items. So the end is found without reading values, with one stack of counters. That is done in
+Python, but only once for each item, and the library reads a frame only once, whatever chunks it
+came in.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class ItemFramer(Framer):
     """
 
     _whole_sizes: tuple[int, ...]
-    """By the first byte of an item: its length if that is known and the item holds no others, else 0."""
+    """By the first byte of an item: its length if that is known and the item holds no others,
+    else 0."""
 
     def __init__(self, limit: int) -> None:
         self._limit = check_positive_int("limit", limit)
@@ -47,7 +50,8 @@ class ItemFramer(Framer):
 
     @abstractmethod
     def _read_head(self, buffer: bytes | bytearray, position: int, stop: int, wanted: int) -> tuple[int, int]:
-        """Return the length of a head and its payload (0 if the head is incomplete), and how many items follow.
+        """Return the length of a head and its payload (0 if the head is incomplete), and how many
+        items follow.
 
         It is asked only for heads that are not in `_whole_sizes`. `wanted` counts this item too.
 

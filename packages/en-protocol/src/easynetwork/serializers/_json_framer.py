@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the end of JSON documents that follow each other without separator.
 
-Regular expressions pass over everything but brackets and the ends of unfinished strings, at C speed. Whether a document is
-valid is not asked: brackets are counted, not matched, so that every document that closes has an end.
+Regular expressions pass over everything but brackets and the ends of unfinished strings, at C
+speed. Whether a document is valid is not asked: brackets are counted, not matched, so that every
+document that closes has an end.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _OPENING_BRACKETS = b"[{"
 
 
 class JSONFramer(Framer):
-    """Objects, arrays and strings end with their bracket or quote, other values with a white space, which does not count.
+    """Objects, arrays and strings end with their bracket or quote, other values with a white space,
+    which does not count.
 
     Args:
         limit: The greatest length of a document in bytes.

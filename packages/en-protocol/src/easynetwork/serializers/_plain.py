@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The buffered interface on top of the plain one.
 
-Reading in place would spare one copy for each chunk, at the price of a second parser for each serializer. The copy costs
-less than the system call that filled the buffer, and with one parser the two modes cannot disagree.
+Reading in place would spare one copy for each chunk, at the price of a second parser for each
+serializer. The copy costs less than the system call that filled the buffer, and with one parser the
+two modes cannot disagree.
 """
 
 from __future__ import annotations

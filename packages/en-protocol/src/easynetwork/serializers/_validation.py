@@ -17,7 +17,8 @@ __all__ = (
 )
 
 DEFAULT_LIMIT = 64 * 1024
-"""The greatest length of a packet in bytes, where nothing else is said: what asyncio's streams allow for a line."""
+"""The greatest length of a packet in bytes, where nothing else is said: what asyncio's streams
+allow for a line."""
 
 
 def check_positive_int(name: str, value: object) -> int:
@@ -38,7 +39,9 @@ def check_separator(separator: object) -> bytes:
 
 
 def check_encoding(encoding: object) -> str:
-    """Refuse encodings in which ASCII characters are not their own bytes: separators could not be found in them."""
+    """Refuse encodings in which ASCII characters are not their own bytes: separators could not be
+    found in them.
+    """
     if not isinstance(encoding, str):
         raise TypeError(f"encoding: expected a string, got {encoding!r}")
     try:

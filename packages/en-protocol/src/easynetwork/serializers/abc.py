@@ -39,7 +39,10 @@ class AbstractPacketSerializer(ABC, Generic[_SentT_contra, _ReceivedT_co]):
 
 
 class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT_contra, _ReceivedT_co]):
-    """Finds packets in a stream of chunks. The one-shot methods are derived from the incremental ones."""
+    """Finds packets in a stream of chunks.
+
+    The one-shot methods are derived from the incremental ones.
+    """
 
     @abstractmethod
     def incremental_serialize(self, packet: _SentT_contra, /) -> Generator[bytes, None, None]:
@@ -53,7 +56,8 @@ class AbstractIncrementalPacketSerializer(AbstractPacketSerializer[_SentT_contra
             The packet, and the bytes after it.
 
         Raises:
-            IncrementalDeserializeError: The frame is bad; its ``remaining_data`` are the bytes after the frame.
+            IncrementalDeserializeError: The frame is bad; its ``remaining_data`` are the bytes
+                after the frame.
         """
 
     def serialize(self, packet: _SentT_contra, /) -> bytes:
@@ -95,12 +99,13 @@ class BufferedIncrementalPacketSerializer(
     ) -> Generator[int | None, int, tuple[_ReceivedT_co, bytes | bytearray | memoryview]]:
         """Read one packet from `buffer`.
 
-        Each ``yield`` gives the position at which to write (``None`` is the start, a negative number counts from the end)
-        and is sent the number of bytes written there, at least one.
+        Each ``yield`` gives the position at which to write (``None`` is the start, a negative
+        number counts from the end) and is sent the number of bytes written there, at least one.
 
         Returns:
             The packet, and the bytes after it, which may be a view of `buffer`.
 
         Raises:
-            IncrementalDeserializeError: The frame is bad; its ``remaining_data`` are the bytes after the frame.
+            IncrementalDeserializeError: The frame is bad; its ``remaining_data`` are the bytes
+                after the frame.
         """

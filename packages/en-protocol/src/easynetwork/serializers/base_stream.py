@@ -17,7 +17,10 @@ _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 
 def strip_separators(data: bytes, separator: bytes) -> bytes:
-    """Remove all separators from the end. Cutting them off one by one would copy the data for each."""
+    """Remove all separators from the end.
+
+    Cutting them off one by one would copy the data for each.
+    """
     end = len(data)
     while data.endswith(separator, 0, end):
         end -= len(separator)
@@ -29,8 +32,9 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _Recei
 
     Args:
         separator: What ends a packet in a stream.
-        incremental_serialize_check_separator: Strip separators from the end of a serialized packet, and refuse packets with
-            one inside. Switch it off only if `serialize` cannot produce the separator.
+        incremental_serialize_check_separator: Strip separators from the end of a serialized packet,
+            and refuse packets with one inside. Switch it off only if `serialize` cannot produce the
+            separator.
         limit: The greatest length in bytes of a packet without its separator.
         debug: Put data into the ``error_info`` of errors.
         kwargs: Passed on to the next class of a multiple inheritance.
@@ -62,7 +66,8 @@ class AutoSeparatedPacketSerializer(FramedPacketSerializer[_SentT_contra, _Recei
     def serialize_frame(self, packet: _SentT_contra, /) -> bytes:
         """
         Raises:
-            ValueError: The separator stands inside the serialized packet: the peer would see two packets.
+            ValueError: The separator stands inside the serialized packet: the peer would see two
+                packets.
         """
         data = self.serialize(packet)
         separator = self._separator

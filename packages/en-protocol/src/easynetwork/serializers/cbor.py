@@ -41,9 +41,10 @@ class CBORDecoderConfig:
 class CBORSerializer(ItemSerializer):
     """A packet is a CBOR data item.
 
-    Some items are refused, because a few bytes of them can cost seconds: regular expressions (tag 35), MIME messages (36),
-    bignums of more than 4 KiB, more than 2,048 keys or members of sets that are not plain, and, unless the encoder's options
-    say that this application uses them, shared values (28, 29) and string references (25, 256).
+    Some items are refused, because a few bytes of them can cost seconds: regular expressions (tag
+    35), MIME messages (36), bignums of more than 4 KiB, more than 2,048 keys or members of sets
+    that are not plain, and, unless the encoder's options say that this application uses them,
+    shared values (28, 29) and string references (25, 256).
 
     Args:
         encoder_config: The options of the encoder.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two serializers as one: the first for what is sent, the second for what is received.
 
-``StapledPacketSerializer(sent, received)`` makes an object of the most capable class that both halves allow: one-shot,
-incremental, or buffered.
+``StapledPacketSerializer(sent, received)`` makes an object of the most capable class that both
+halves allow: one-shot, incremental, or buffered.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames: serializers that can tell where a packet ends before they read it.
 
-A `Framer` finds the end of the next frame in a buffer that grows; the serializer then reads the frame in one shot. From
-these two halves `FramedPacketSerializer` derives the generators of the incremental interfaces, and the receivers of
-`easynetwork.protocol.receivers` use the halves directly: the generators must hand back the bytes after each packet, which
-copies the rest of a chunk once for each packet in it, while a framer only moves an index. Both ways give the same packets
-and the same errors.
+A `Framer` finds the end of the next frame in a buffer that grows; the serializer then reads the
+frame in one shot. From these two halves `FramedPacketSerializer` derives the generators of the
+incremental interfaces, and the receivers of `easynetwork.protocol.receivers` use the halves
+directly: the generators must hand back the bytes after each packet, which copies the rest of a
+chunk once for each packet in it, while a framer only moves an index. Both ways give the same
+packets and the same errors.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 class Framer(ABC):
     """Finds the end of one frame after the other.
 
-    It remembers how far it has looked, relative to `start`, so that no byte is looked at twice however the frame is cut into
-    chunks. Once it has found an end or raised an error, it is ready for the next frame.
+    It remembers how far it has looked, relative to `start`, so that no byte is looked at twice
+    however the frame is cut into chunks. Once it has found an end or raised an error, it is ready
+    for the next frame.
     """
 
     trailer: int = 0
@@ -37,17 +39,23 @@ class Framer(ABC):
 
     @abstractmethod
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
-        """Return the index of the end of the frame that begins at `start`, or -1 if it is not there yet.
+        """Return the index of the end of the frame that begins at `start`, or -1 if it is not there
+        yet.
 
-        Only the bytes before `stop` count. A caller that got -1 asks again for the same frame, with more bytes.
+        Only the bytes before `stop` count. A caller that got -1 asks again for the same frame, with
+        more bytes.
 
         Raises:
-            IncrementalDeserializeError: The frame is bad. The ``remaining_data`` are those of the bytes before `stop` that
-                do not belong to it: after a `FrameBoundaryLostError` none, because its end will never be found.
+            IncrementalDeserializeError: The frame is bad. The ``remaining_data`` are those of the
+                bytes before `stop` that do not belong to it: after a `FrameBoundaryLostError` none,
+                because its end will never be found.
         """
 
     def skip_padding(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
-        """After -1: the index of the first byte worth keeping. What is before it stands between two frames."""
+        """After -1: the index of the first byte worth keeping.
+
+        What is before it stands between two frames.
+        """
         return start
 
 
@@ -69,7 +77,8 @@ class SeparatorFramer(Framer):
 
     def find_end(self, buffer: bytes | bytearray, start: int, stop: int) -> int:
         first = start + self._scanned
-        # Without bounds the search is cheaper to call; what it may find behind `stop` does not count.
+        # Without bounds the search is cheaper to call; what it may find behind `stop` does not
+        # count.
         end = buffer.find(self._separator, first) if first else buffer.find(self._separator)
         if 0 <= end <= stop - len(self._separator):
             self._scanned = 0
@@ -115,7 +124,10 @@ class FramedPacketSerializer(PlainBufferSerializer[_SentT_contra, _ReceivedT_co]
         """Make a framer at the beginning of a stream."""
 
     def serialize_frame(self, packet: _SentT_contra, /) -> bytes:
-        """Give a packet with whatever marks its end in a stream. The same as `serialize` unless overridden."""
+        """Give a packet with whatever marks its end in a stream.
+
+        The same as `serialize` unless overridden.
+        """
         return self.serialize(packet)
 
     def deserialize_frame(self, data: bytes, /) -> _ReceivedT_co:

@@ -44,8 +44,9 @@ class JSONDecoderConfig:
 class JSONSerializer(FramedPacketSerializer[Any, Any]):
     """A packet is a JSON document, sent without superfluous white space.
 
-    As in the standard library, ``NaN``, ``Infinity`` and ``-Infinity`` are sent and accepted although JSON does not know
-    them. ``JSONEncoderConfig(allow_nan=False)`` and a `parse_constant` that raises ``ValueError`` refuse them.
+    As in the standard library, ``NaN``, ``Infinity`` and ``-Infinity`` are sent and accepted
+    although JSON does not know them. ``JSONEncoderConfig(allow_nan=False)`` and a `parse_constant`
+    that raises ``ValueError`` refuse them.
 
     Args:
         encoder_config: The options of the encoder.
@@ -53,8 +54,9 @@ class JSONSerializer(FramedPacketSerializer[Any, Any]):
         encoding: Of the text; ASCII characters must be their own bytes in it.
         unicode_errors: What to do about characters that the encoding cannot express, see `codecs`.
         limit: The greatest length of a document in bytes.
-        use_lines: Whether a document is a line in a stream. Otherwise documents follow each other with or without white
-            space between them: objects, arrays and strings end at their bracket or quote, other values at white space.
+        use_lines: Whether a document is a line in a stream. Otherwise documents follow each other
+            with or without white space between them: objects, arrays and strings end at their
+            bracket or quote, other values at white space.
         debug: Put data into the ``error_info`` of errors.
     """
 

@@ -18,8 +18,8 @@ _NEWLINES = {"LF": b"\n", "CR": b"\r", "CRLF": b"\r\n"}
 class StringLineSerializer(AutoSeparatedPacketSerializer[str, str]):
     """A packet is a line of text.
 
-    Newlines at the end of a sent packet are stripped and one is put there instead; a newline inside is a ``ValueError``.
-    The empty line is a packet too.
+    Newlines at the end of a sent packet are stripped and one is put there instead; a newline inside
+    is a ``ValueError``. The empty line is a packet too.
 
     Args:
         newline: What ends a line.

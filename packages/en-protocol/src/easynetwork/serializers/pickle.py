@@ -38,17 +38,21 @@ class UnpicklerConfig:
 
 
 class PickleSerializer(AbstractPacketSerializer[Any, Any]):
-    """**Unpickling runs code that the sender has chosen.** Never use it with peers that you do not trust completely.
+    """**Unpickling runs code that the sender has chosen.**
 
-    An `unpickler_cls` that restricts what may be loaded (see ``find_class`` in the documentation of `pickle`) narrows this.
-    It does not bound the memory: whatever it refuses, a few bytes of a pickle can ask for gigabytes.
-    One-shot only: the end of a pickle cannot be found in a stream without running it.
+    Never use it with peers that you do not trust completely.
+
+    An `unpickler_cls` that restricts what may be loaded (see ``find_class`` in the documentation of
+    `pickle`) narrows this. It does not bound the memory: whatever it refuses, a few bytes of a
+    pickle can ask for gigabytes. One-shot only: the end of a pickle cannot be found in a stream
+    without running it.
 
     Args:
         pickler_config: The options of the pickler.
         unpickler_config: The options of the unpickler.
         pickler_cls: Used instead of `pickle.Pickler`.
-        unpickler_cls: Used instead of `pickle.Unpickler`; without it an `EasyNetworkWarning` is emitted.
+        unpickler_cls: Used instead of `pickle.Unpickler`; without it an `EasyNetworkWarning` is
+            emitted.
         pickler_optimize: Pass pickles through `pickletools.optimize`.
         debug: Put data into the ``error_info`` of errors.
     """
@@ -86,8 +90,9 @@ class PickleSerializer(AbstractPacketSerializer[Any, Any]):
     def deserialize(self, data: bytes, /) -> Any:
         """
         Raises:
-            DeserializeError: The data is bad, there is more of it behind the pickle, or what the pickle has called has
-                raised anything, ``SystemExit`` and ``KeyboardInterrupt`` included.
+            DeserializeError: The data is bad, there is more of it behind the pickle, or what the
+                pickle has called has raised anything, ``SystemExit`` and ``KeyboardInterrupt``
+                included.
         """
         config = self._unpickler_config
         file = BytesIO(data)

@@ -27,7 +27,8 @@ class AbstractStructSerializer(FixedSizePacketSerializer[_SentT_contra, _Receive
     """Derive from it to make a structure into a type of your own.
 
     Args:
-        format: What `struct.Struct` takes; network byte order if the format does not say another one.
+        format: What `struct.Struct` takes; network byte order if the format does not say another
+            one.
         debug: Put data into the ``error_info`` of errors.
     """
 
@@ -77,7 +78,8 @@ class NamedTupleStructSerializer(AbstractStructSerializer[_NamedTupleT, _NamedTu
 
     Args:
         namedtuple_cls: Its class.
-        field_formats: The format of each field, of one value each. Fields with a format such as ``16s`` are text.
+        field_formats: The format of each field, of one value each. Fields with a format such as
+            ``16s`` are text.
         format_endianness: The first character of a format; network byte order if empty.
         encoding: Of text fields. ``None`` leaves them bytes.
         unicode_errors: What to do about characters that the encoding cannot express, see `codecs`.
@@ -116,7 +118,8 @@ class NamedTupleStructSerializer(AbstractStructSerializer[_NamedTupleT, _NamedTu
         """
         Raises:
             TypeError: `packet` is of another class.
-            ValueError: A text does not fit into its field; `struct` would cut it off without a word.
+            ValueError: A text does not fit into its field; `struct` would cut it off without a
+                word.
         """
         check_instance("packet", packet, self._namedtuple_cls)
         for field, value in zip(packet._fields, packet, strict=True):

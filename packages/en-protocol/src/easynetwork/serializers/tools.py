@@ -42,7 +42,10 @@ class GeneratorStreamReader:
         return self._take(min(size, len(self._buffer)))
 
     def read_exactly(self, n: int) -> Generator[None, bytes, bytes]:
-        """Read `n` bytes. The caller bounds `n`: a peer must not choose how much memory it costs."""
+        """Read `n` bytes.
+
+        The caller bounds `n`: a peer must not choose how much memory it costs.
+        """
         self._check_size("n", n)
         while len(self._buffer) < n:
             self._buffer += yield
@@ -57,8 +60,9 @@ class GeneratorStreamReader:
             keep_end: Whether the separator is a part of the result.
 
         Raises:
-            LimitOverrunError: There are more than `limit` bytes before the separator. The reader has given up all of its
-                bytes; those after the separator, if it has come, are in ``remaining_data``.
+            LimitOverrunError: There are more than `limit` bytes before the separator. The reader
+                has given up all of its bytes; those after the separator, if it has come, are in
+                ``remaining_data``.
         """
         check_separator(separator)
         check_positive_int("limit", limit)

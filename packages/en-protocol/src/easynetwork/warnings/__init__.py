@@ -11,4 +11,6 @@ class EasyNetworkWarning(UserWarning):
 
 
 class ManualBufferAllocationWarning(EasyNetworkWarning):
-    """A buffered protocol is used where the transport cannot write into the protocol's own buffer."""
+    """A buffered protocol is used where the transport cannot write into the protocol's own
+    buffer.
+    """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers, one distribution for each transport; this package offers those that are installed.
 
-The transports live in distributions of their own (en-servers-tcp, en-servers-udp, en-servers-unix). Their classes are imported when they are
-first asked for, so that a program pays only for what it uses.
+The transports live in distributions of their own (en-servers-tcp, en-servers-udp, en-servers-unix).
+Their classes are imported when they are first asked for, so that a program pays only for what it
+uses.
 """
 
 from __future__ import annotations

@@ -24,7 +24,10 @@ class SupportsEventSet(Protocol):
 
 
 class AbstractAsyncNetworkServer(metaclass=ABCMeta):
-    """A server that runs in an event loop. ``async with`` activates it, and closes it at the end."""
+    """A server that runs in an event loop.
+
+    ``async with`` activates it, and closes it at the end.
+    """
 
     async def __aenter__(self) -> Self:
         await self.server_activate()
@@ -54,10 +57,12 @@ class AbstractAsyncNetworkServer(metaclass=ABCMeta):
 
     @abstractmethod
     async def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
-        """Serves until `shutdown` is called, or until the server is closed and its last client is gone.
+        """Serves until `shutdown` is called, or until the server is closed and its last client is
+        gone.
 
-        Activates the server, calls the handler's ``service_init()``, starts accepting, and then sets ``is_up_event``.
-        Can be called again after it has returned. Cancelling it ends all clients.
+        Activates the server, calls the handler's ``service_init()``, starts accepting, and then
+        sets ``is_up_event``. Can be called again after it has returned. Cancelling it ends all
+        clients.
 
         Raises:
             ServerClosedError: the server is closed.
@@ -66,7 +71,9 @@ class AbstractAsyncNetworkServer(metaclass=ABCMeta):
 
     @abstractmethod
     async def server_close(self) -> None:
-        """Stops listening, for good; safe to repeat. Clients that are connected stay until they are done.
+        """Stops listening, for good; safe to repeat.
+
+        Clients that are connected stay until they are done.
 
         Raises:
             BusyResourceError: `serve_forever` is still setting up.
@@ -74,19 +81,24 @@ class AbstractAsyncNetworkServer(metaclass=ABCMeta):
 
     @abstractmethod
     async def shutdown(self, *, drain: float | None = None) -> None:
-        """Ends `serve_forever`: cancels the accepting and the client tasks, and returns when they are all gone.
+        """Ends `serve_forever`: cancels the accepting and the client tasks, and returns when they
+        are all gone.
 
-        Returns at once if the server does not run. If it is cancelled, the server ends all the same, at once.
+        Returns at once if the server does not run. If it is cancelled, the server ends all the
+        same, at once.
 
         Args:
-            drain: seconds in which handlers may finish the requests that they have, before they are cancelled. Until then nobody new is accepted,
-                connections are closed in order as soon as their handler waits at a ``yield``, and stream listeners are closed at once:
+            drain: seconds in which handlers may finish the requests that they have, before they are
+                cancelled. Until then nobody new is accepted, connections are closed in order as
+                soon as their handler waits at a ``yield``, and stream listeners are closed at once:
                 `serve_forever` can be called again, and then opens them anew.
         """
 
     @abstractmethod
     def is_draining(self) -> bool:
-        """Tells whether the server only finishes what it has begun (`shutdown`), so that a handler with much to do can stop early."""
+        """Tells whether the server only finishes what it has begun (`shutdown`), so that a handler
+        with much to do can stop early.
+        """
 
     @property
     @abstractmethod
@@ -128,7 +140,8 @@ class AbstractNetworkServer(metaclass=ABCMeta):
 
     @abstractmethod
     def serve_forever(self, *, is_up_event: SupportsEventSet | None = None) -> None:
-        """Serves in this thread until `shutdown` is called; sets ``is_up_event`` when it accepts clients.
+        """Serves in this thread until `shutdown` is called; sets ``is_up_event`` when it accepts
+        clients.
 
         Raises:
             ServerClosedError: the server is closed.
@@ -154,7 +167,10 @@ class AbstractNetworkServer(metaclass=ABCMeta):
     @property
     @abstractmethod
     def limits(self) -> ServerLimits:
-        """What the peers may have. Can be set at any time, in any thread; those who have more already keep it."""
+        """What the peers may have.
+
+        Can be set at any time, in any thread; those who have more already keep it.
+        """
 
     @limits.setter
     @abstractmethod

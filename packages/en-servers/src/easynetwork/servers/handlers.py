@@ -68,14 +68,16 @@ class AsyncBaseClientInterface(TypedAttributeProvider, Generic[_ResponseT], meta
         Raises:
             ClientClosedError: the client is closed.
             ConnectionError: the connection is lost.
-            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was sent.
+            RuntimeError: the protocol could not serialize the packet (see the cause); nothing was
+                sent.
         """
 
     async def send_packet_with_ancillary(self, packet: _ResponseT, ancillary_data: Any, /) -> None:
         """Sends ``packet`` together with control messages, in one system call.
 
         Args:
-            ancillary_data: a ``SocketAncillary``, or an iterable of raw ``(level, type, data)`` tuples.
+            ancillary_data: a ``SocketAncillary``, or an iterable of raw ``(level, type, data)``
+                tuples.
 
         Raises:
             UnsupportedOperation: this transport has no control messages.
@@ -119,7 +121,8 @@ class AsyncStreamRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCMet
         """Called once by each ``serve_forever()``, before any client.
 
         Args:
-            exit_stack: is unwound after the last client task has ended, as by an error, so that task groups on it end. What is on it may wait.
+            exit_stack: is unwound after the last client task has ended, as by an error, so that
+                task groups on it end. What is on it may wait.
             server: a weak reference (proxy) to the server.
         """
 
@@ -127,24 +130,30 @@ class AsyncStreamRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCMet
     def handle(self, client: AsyncStreamClient[_ResponseT], /) -> AsyncGenerator[RecvParams | float | None, _RequestT]:
         """An asynchronous generator: each ``yield`` waits for the next request.
 
-        Whatever goes wrong while it waits is raised at the ``yield``: `StreamProtocolParseError` for a bad frame, `TimeoutError` for a
-        `RecvParams` with a time-out, cancellation, `RuntimeError` for a protocol that has crashed (its cause; nothing can be read after
-        that). When the peer ends the connection, the generator is closed (`GeneratorExit`).
+        Whatever goes wrong while it waits is raised at the ``yield``: `StreamProtocolParseError`
+        for a bad frame, `TimeoutError` for a `RecvParams` with a time-out, cancellation,
+        `RuntimeError` for a protocol that has crashed (its cause; nothing can be read after that).
+        When the peer ends the connection, the generator is closed (`GeneratorExit`).
 
-        Returning after a request: called again for the next one. Returning before the first ``yield``, or raising: the connection is closed.
+        Returning after a request: called again for the next one. Returning before the first
+        ``yield``, or raising: the connection is closed.
         """
 
     def on_connection(
         self, client: AsyncStreamClient[_ResponseT], /
     ) -> Coroutine[Any, Any, None] | AsyncGenerator[RecvParams | float | None, _RequestT]:
-        """Called once for each connection before `handle`: a coroutine function, or a generator like `handle` that may ask for requests.
+        """Called once for each connection before `handle`: a coroutine function, or a generator
+        like `handle` that may ask for requests.
 
-        If it raises, or the peer goes away while it waits, neither `handle` nor `on_disconnection` is called.
+        If it raises, or the peer goes away while it waits, neither `handle` nor `on_disconnection`
+        is called.
         """
         return _nothing()
 
     async def on_disconnection(self, client: AsyncStreamClient[_ResponseT], /) -> None:
-        """Called once when `handle` will not be called again for this client, whose connection may be gone already."""
+        """Called once when `handle` will not be called again for this client, whose connection may
+        be gone already.
+        """
 
 
 async def _nothing() -> None:
@@ -158,7 +167,8 @@ class AsyncDatagramRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCM
         """Called once by each ``serve_forever()``, before any client.
 
         Args:
-            exit_stack: is unwound after the last client task has ended, as by an error, so that task groups on it end. What is on it may wait.
+            exit_stack: is unwound after the last client task has ended, as by an error, so that
+                task groups on it end. What is on it may wait.
             server: a weak reference (proxy) to the server.
         """
 
@@ -168,5 +178,6 @@ class AsyncDatagramRequestHandler(Generic[_RequestT, _ResponseT], metaclass=ABCM
     ) -> AsyncGenerator[RecvParams | float | None, _RequestT]:
         """An asynchronous generator: each ``yield`` waits for the next datagram of this peer.
 
-        It is started when a datagram is there. The first ``yield`` parses it; returning before discards it.
+        It is started when a datagram is there. The first ``yield`` parses it; returning before
+        discards it.
         """

@@ -34,7 +34,9 @@ class NetworkServerThread(threading.Thread):
         self._is_up_or_over = threading.Event()
 
     def start(self) -> None:
-        """Returns when the server accepts clients, or has failed; then the thread is over, and `threading.excepthook` was told why."""
+        """Returns when the server accepts clients, or has failed; then the thread is over, and
+        `threading.excepthook` was told why.
+        """
         super().start()
         self._is_up_or_over.wait()
 

@@ -33,7 +33,8 @@ class AsyncIOBackend(SocketBackend):
         with asyncio.Runner(**(runner_options or {})) as runner:
             return runner.run(_call(coro_func, args))
 
-    # what anyio does too, but only for its own cancellation, or at the price of a search for the backend
+    # what anyio does too, but only for its own cancellation, or at the price of a search for the
+    # backend
 
     def current_time(self) -> float:
         return asyncio.get_running_loop().time()

@@ -3,9 +3,9 @@
 
 To wake a task costs its own step, and a walk through each coroutine that is suspended in it. A
 generator that mostly waits for one socket is stepped by the callback of that socket instead, while
-the task sleeps on: in the task's name and context (``_enter_task``, which asyncio's page "Extending"
-has for tasks of one's own), so that the code inside sees no difference. When the generator waits
-for something else, or ends, the task takes over.
+the task sleeps on: in the task's name and context (``_enter_task``, which asyncio's page
+"Extending" has for tasks of one's own), so that the code inside sees no difference. When the
+generator waits for something else, or ends, the task takes over.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ T = TypeVar("T")
 
 @coroutine
 def run_steps(steps: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Awaits ``steps``, which yields what is to be waited for; callbacks step it while that is one socket."""
+    """Awaits ``steps``, which yields what is to be waited for; callbacks step it while that is one
+    socket.
+    """
     task = asyncio.current_task()
     assert task is not None
     stepper = _Stepper(task, steps)
@@ -91,17 +93,26 @@ class _Stepper:
             del outcome, error  # their traceback has this frame
 
     def _cancel_again(self, message: Any) -> None:
-        """Cancels the task as its step has done, but while it runs, so that it cancels what it waits for next."""
+        """Cancels the task as its step has done, but while it runs, so that it cancels what it
+        waits for next.
+        """
         self._cancellation = None
         self._task.cancel(message)
         self._task.uncancel()  # it is the same request; only the last one that is withdrawn can undo it
 
     def end(self) -> None:
-        """Forgets the task. An error that leaves the generator has the stepper in its traceback, and the task may have the error."""
+        """Forgets the task.
+
+        An error that leaves the generator has the stepper in its traceback, and the task may have
+        the error.
+        """
         del self._task
 
     def step(self, waiter: Waiter, wake_task: Callable[[asyncio.Future[None]], object]) -> None:
-        """Goes on in a callback of the event loop. The task sleeps in ``waiter``, and is woken by ``wake_task``."""
+        """Goes on in a callback of the event loop.
+
+        The task sleeps in ``waiter``, and is woken by ``wake_task``.
+        """
         _enter_task(self._loop, self._task)
         try:
             trap = waiter.run_in_context(self._send, None)
@@ -124,6 +135,8 @@ class _Stepper:
 
 
 def _without_last_frame(error: BaseException) -> BaseException:
-    """Takes the frame that has caught ``error`` out of the traceback: it has the task, which may come to have the error."""
+    """Takes the frame that has caught ``error`` out of the traceback: it has the task, which may
+    come to have the error.
+    """
     traceback = error.__traceback__
     return error.with_traceback(traceback and traceback.tb_next)

@@ -44,7 +44,9 @@ class PollErrorSweep:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, watch: Swept) -> None:
-        """Takes a socket in that the event loop has reported, until it was looked at while a task waited for it."""
+        """Takes a socket in that the event loop has reported, until it was looked at while a task
+        waited for it.
+        """
         self._swept.add(watch)
         if self._timer is None:
             self._timer = self._loop.call_later(_INTERVAL, self._look)
@@ -71,11 +73,14 @@ class PollErrorSweep:
 
 
 _sweeps: WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[PollErrorSweep]] = WeakKeyDictionary()
-"""The sweeps of all loops. They belong to their sockets and timers: one that stood here would keep its loop for ever."""
+"""The sweeps of all loops. They belong to their sockets and timers: one that stood here would keep
+its loop for ever."""
 
 
 def sweep_of(loop: asyncio.AbstractEventLoop) -> PollErrorSweep | None:
-    """The sweep of ``loop``, or None if it reports errors for as long as they last, as all but uvloop do."""
+    """The sweep of ``loop``, or None if it reports errors for as long as they last, as all but
+    uvloop do.
+    """
     if type(loop).__module__.partition(".")[0] != "uvloop":
         return None
     known = _sweeps.get(loop)

@@ -18,7 +18,8 @@ T = TypeVar("T")
 async def finish_first(coroutine: Coroutine[Any, Any, T]) -> T:
     """Runs ``coroutine`` to its end before a cancellation of this task is delivered.
 
-    It gets a task of its own, because `asyncio.Task.cancel` cancels the very future that a task waits for.
+    It gets a task of its own, because `asyncio.Task.cancel` cancels the very future that a task
+    waits for.
     """
     task = asyncio.create_task(coroutine)
     cancellation: asyncio.CancelledError | None = None
@@ -42,9 +43,9 @@ async def yield_first() -> None:
 
 
 def _deliver_at_next_wait(cancellation: asyncio.CancelledError) -> None:
-    # The same request once more, not another one: asyncio.timeout() and asyncio.TaskGroup count them. Known doubt:
-    # before Python 3.13 uncancel() does not withdraw it, so asyncio.timeout() cannot swallow its own if nothing is
-    # awaited in the rest of its block.
+    # The same request once more, not another one: asyncio.timeout() and asyncio.TaskGroup count
+    # them. Known doubt: before Python 3.13 uncancel() does not withdraw it, so asyncio.timeout()
+    # cannot swallow its own if nothing is awaited in the rest of its block.
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()

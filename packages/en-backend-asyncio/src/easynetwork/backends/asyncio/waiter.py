@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task waits for when it waits for a socket: a future that wakes its task at once.
 
-A task that waits for an `asyncio.Future` is woken in the loop's next iteration: one more handle, and one more question to the selector for each packet.
-And between the two the task may be cancelled, when what was read for it has to be kept. `Waiter` speaks the protocol by which tasks wait for
-futures (``_asyncio_future_blocking``, see ``isfuture()`` in ``asyncio/base_futures.py``), and runs the task inside of the loop's callback, in
-the task's name and context, exactly as the loop would.
+A task that waits for an `asyncio.Future` is woken in the loop's next iteration: one more handle,
+and one more question to the selector for each packet. And between the two the task may be
+cancelled, when what was read for it has to be kept. `Waiter` speaks the protocol by which tasks
+wait for futures (``_asyncio_future_blocking``, see ``isfuture()`` in ``asyncio/base_futures.py``),
+and runs the task inside of the loop's callback, in the task's name and context, exactly as the loop
+would.
 """
 
 from __future__ import annotations
@@ -74,14 +76,19 @@ class Waiter:
         yield self.waited_for()
 
     def waited_for(self) -> Waiter:
-        """What a generator-based coroutine has to yield at once, if it does not want to `wait` in one more."""
+        """What a generator-based coroutine has to yield at once, if it does not want to `wait` in
+        one more.
+        """
         if self._wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._asyncio_future_blocking = True
         return self
 
     def wake(self) -> None:
-        """Runs the task, here and now. Only for callbacks of the event loop: no other task may be running."""
+        """Runs the task, here and now.
+
+        Only for callbacks of the event loop: no other task may be running.
+        """
         wake_task = self._wake_task
         if wake_task is None:
             self._nobody_waits()
@@ -98,7 +105,9 @@ class Waiter:
         self._wake_task = wake_task
 
     def wake_soon(self, error: Exception) -> None:
-        """Has the task, if there is one, run in the loop's next iteration, where it raises ``error``."""
+        """Has the task, if there is one, run in the loop's next iteration, where it raises
+        ``error``.
+        """
         if self._wake_task is not None:
             failed: asyncio.Future[None] = self._loop.create_future()
             failed.set_exception(error)

@@ -18,9 +18,12 @@ __all__ = ("AsyncIOSocketWatch", "require_readiness")
 
 
 class AsyncIOSocketWatch(Waiter, SocketWatch):
-    """A `SocketWatch` that is its reader's `Waiter` itself. The writer has one of its own, because few sockets ever need one.
+    """A `SocketWatch` that is its reader's `Waiter` itself.
 
-    The socket stays watched while the task comes back to wait. When nobody does, what comes stays in the kernel.
+    The writer has one of its own, because few sockets ever need one.
+
+    The socket stays watched while the task comes back to wait. When nobody does, what comes stays
+    in the kernel.
 
     Args:
         loop: the event loop of the tasks.
@@ -126,7 +129,10 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
     # the deadline
 
     def _limit_wait(self, deadline: float) -> None:
-        """Makes the wait end at ``deadline``. A timer that fires earlier is left armed and moves itself, so most waits set none."""
+        """Makes the wait end at ``deadline``.
+
+        A timer that fires earlier is left armed and moves itself, so most waits set none.
+        """
         if self._timer is not None:
             if self._timer_when <= deadline:
                 return

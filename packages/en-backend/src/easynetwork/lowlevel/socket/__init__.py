@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses, attributes and options of sockets, and a safe view of a socket that belongs to somebody else.
+"""Addresses, attributes and options of sockets, and a safe view of a socket that belongs to
+somebody else.
 
-The records of control messages live in a distribution of their own, en-ancillary. They are offered here too, and imported when they are first
-asked for.
+The records of control messages live in a distribution of their own, en-ancillary. They are offered
+here too, and imported when they are first asked for.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ class TLSAttribute(TypedAttributeSet):
 
     sslcontext: ssl.SSLContext = typed_attribute()
     peercert: dict[str, Any] | None = typed_attribute()
-    """The peer's certificate as `ssl.SSLSocket.getpeercert` gives it: empty if not verified, None if there is none."""
+    """The peer's certificate as `ssl.SSLSocket.getpeercert` gives it: empty if not verified, None
+    if there is none."""
     cipher: tuple[str, str, int] = typed_attribute()
     """Name, protocol version and number of secret bits."""
     compression: str | None = typed_attribute()

@@ -44,12 +44,16 @@ def get_socket_linger(sock: SupportsSocketOptions) -> socket_linger:
 
 
 def enable_socket_linger(sock: SupportsSocketOptions, timeout: int) -> None:
-    """Makes closing wait up to ``timeout`` seconds for what is unsent; 0 makes it reset the connection."""
+    """Makes closing wait up to ``timeout`` seconds for what is unsent; 0 makes it reset the
+    connection.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(True, timeout))
 
 
 def disable_socket_linger(sock: SupportsSocketOptions) -> None:
-    """Makes closing return at once and send the rest in the background, as sockets do by default."""
+    """Makes closing return at once and send the rest in the background, as sockets do by
+    default.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(False, 0))
 
 

@@ -43,7 +43,9 @@ class SupportsSocketOptions(Protocol):
 
 
 class ISocket(SupportsSocketOptions, Protocol):
-    """What may be asked of a socket that belongs to somebody else: no I/O, and nothing that closes it."""
+    """What may be asked of a socket that belongs to somebody else: no I/O, and nothing that closes
+    it.
+    """
 
     @property
     @abstractmethod
@@ -83,7 +85,8 @@ class SocketProxy:
     Args:
         socket: the socket, which stays its owner's.
         lock: held during each call; also a function that gives it.
-        runner: executes each call and returns its result, for instance in the thread of an event loop.
+        runner: executes each call and returns its result, for instance in the thread of an event
+            loop.
     """
 
     def __init__(

@@ -15,7 +15,8 @@ from ._proxy import SupportsSocketOptions
 __all__ = ("RawUnixSocketAddress", "UnixCredentials", "UnixSocketAddress", "get_peer_credentials")
 
 RawUnixSocketAddress = str | bytes
-"""What the `socket` module gives and takes: a path, ``b"\\0name"`` (an abstract name), or nothing (unnamed)."""
+"""What the `socket` module gives and takes: a path, ``b"\\0name"`` (an abstract name), or nothing
+(unnamed)."""
 
 
 class UnixCredentials(NamedTuple):
@@ -32,7 +33,9 @@ if sys.platform == "linux":
     _CREDENTIALS = struct.Struct("iII")  # process, user, group: unix(7), SO_PEERCRED
 
     def get_peer_credentials(sock: SupportsSocketOptions) -> UnixCredentials:
-        """Who connected ``sock``, a Unix stream, or listened for it. They are those of that moment, whoever has the other end by now.
+        """Who connected ``sock``, a Unix stream, or listened for it.
+
+        They are those of that moment, whoever has the other end by now.
 
         Raises:
             OSError: the socket is closed.
@@ -52,7 +55,9 @@ else:
 
 
 class UnixSocketAddress:
-    """The address of a Unix socket: a path, an abstract name (Linux), or none (``UnixSocketAddress()``). Immutable."""
+    """The address of a Unix socket: a path, an abstract name (Linux), or none
+    (``UnixSocketAddress()``). Immutable.
+    """
 
     def __init__(self) -> None:
         self._raw: RawUnixSocketAddress = ""
@@ -85,7 +90,8 @@ class UnixSocketAddress:
         """The address in the form of the `socket` module.
 
         Raises:
-            ValueError: a null character inside a path, or an abstract name on a system that has none.
+            ValueError: a null character inside a path, or an abstract name on a system that has
+                none.
         """
         raw = os.fsencode(addr)
         return cls.from_abstract_name(raw[1:]) if raw.startswith(b"\0") else cls.from_pathname(raw)
@@ -105,7 +111,9 @@ class UnixSocketAddress:
         return pathlib.Path(self._raw) if self._raw and isinstance(self._raw, str) else None
 
     def as_abstract_name(self) -> bytes | None:
-        """The abstract name without its leading null byte, or None if it is another kind of address."""
+        """The abstract name without its leading null byte, or None if it is another kind of
+        address.
+        """
         return self._raw[1:] if isinstance(self._raw, bytes) else None
 
     def is_unnamed(self) -> bool:

@@ -32,7 +32,8 @@ async def bind_all(
     backlog: int = 0,
     reuse_port: bool = False,
 ) -> list[_socket.socket]:
-    """Binds a non-blocking socket to every address of ``host`` (None or an empty string: all interfaces). Port 0 is one free port for all.
+    """Binds a non-blocking socket to every address of ``host`` (None or an empty string: all
+    interfaces). Port 0 is one free port for all.
 
     Args:
         kind: ``SOCK_STREAM`` for TCP sockets that listen, ``SOCK_DGRAM`` for UDP.
@@ -96,7 +97,8 @@ def _bind_each(
 
 def _set_options(sock: _socket.socket, reuse_port: bool, v6_only: bool) -> None:
     if sock.type == _socket.SOCK_STREAM and os.name == "posix" and sys.platform != "cygwin":
-        # A restart must not wait for old connections in TIME_WAIT. On Windows, and on UDP sockets, the option would let others take the port.
+        # A restart must not wait for old connections in TIME_WAIT. On Windows, and on UDP sockets,
+        # the option would let others take the port.
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
     if reuse_port:
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEPORT, 1)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Datagram sockets.
 
-asyncio's own datagram transports read one datagram for each question to the selector, into a fresh buffer of 256 KiB. Here a receive tries the socket
-first, so a burst of datagrams costs one question, and only one that finds nothing waits.
+asyncio's own datagram transports read one datagram for each question to the selector, into a fresh
+buffer of 256 KiB. Here a receive tries the socket first, so a burst of datagrams costs one
+question, and only one that finds nothing waits.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class _SocketDatagrams:
     """What both have in common.
 
     Args:
-        sock: a bound or connected, non-blocking UDP or Unix socket, which belongs to this object from now on.
+        sock: a bound or connected, non-blocking UDP or Unix socket, which belongs to this object
+            from now on.
         file: what to remove when it is closed.
     """
 
@@ -117,7 +119,9 @@ class _SocketDatagrams:
             my_turn = woken = True
 
     def _last_try(self, read: Callable[[int], _T], size: int) -> _T:
-        """The deadline is over: a datagram may be here all the same, and nobody had the time to tell."""
+        """The deadline is over: a datagram may be here all the same, and nobody had the time to
+        tell.
+        """
         while True:
             try:
                 return read(size)
@@ -136,7 +140,9 @@ class _SocketDatagrams:
             raise error
 
     def _forget_errors(self) -> None:
-        """Empties the queue that ``IP_RECVERR`` fills (ip(7)): with an error in it, a socket counts as ready for ever, and the next call fails."""
+        """Empties the queue that ``IP_RECVERR`` fills (ip(7)): with an error in it, a socket counts
+        as ready for ever, and the next call fails.
+        """
         if _ERROR_QUEUE and not self._is_unix:
             with contextlib.suppress(OSError):  # it is empty; its size is limited by the receive buffer
                 while True:
@@ -148,7 +154,10 @@ class _SocketDatagrams:
     # sending
 
     async def _send_later(self, send_nowait: Callable[..., bool], *arguments: Any) -> None:
-        """Tries again and again. A Unix socket is writable though its peer's queue is full, so nothing could be waited for."""
+        """Tries again and again.
+
+        A Unix socket is writable though its peer's queue is full, so nothing could be waited for.
+        """
         gives_up = self._watcher.current_time() + self.send_timeout
         for pause in backoff():
             if self._watcher.current_time() >= gives_up:
@@ -204,7 +213,9 @@ class SocketDatagramListener(_SocketDatagrams, ControlDatagramListener):
         return True
 
     def _send_again(self, error: OSError, send: Callable[..., object], *arguments: Any) -> bool:
-        """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7)); the second one is our own."""
+        """The error may be somebody else's that was pending on the socket (``IP_RECVERR``, ip(7));
+        the second one is our own.
+        """
         if error.errno in UNREACHED_PEER and not self._is_unix:
             self._forget_errors()
             try:

@@ -86,7 +86,10 @@ class SocketStream(ByteStream):
         return self._wait_for_progress().__await__()
 
     async def _wait_for_progress(self) -> None:
-        """Waits until the socket is writable, as long as the peer takes something. The kernel may call it writable much later (a third is free)."""
+        """Waits until the socket is writable, as long as the peer takes something.
+
+        The kernel may call it writable much later (a third is free).
+        """
         left = unacknowledged_bytes(self._socket)
         while True:
             with self._watcher.move_on_after(self.send_timeout) as scope:

@@ -104,7 +104,9 @@ async def _connect(watcher: SocketWatcher, sock: _socket.socket, address: tuple[
 
 
 def _prepared_stream(watcher: SocketWatcher, sock: _socket.socket) -> SocketStream:
-    """A stream of a connected TCP socket, set up as packets want it: sent at once, and a dead peer is noticed in the end."""
+    """A stream of a connected TCP socket, set up as packets want it: sent at once, and a dead peer
+    is noticed in the end.
+    """
     sock.setblocking(False)
     for set_option in (set_tcp_nodelay, set_tcp_keepalive):
         with contextlib.suppress(OSError):

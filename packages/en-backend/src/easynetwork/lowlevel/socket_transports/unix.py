@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ("UnixSockets",)
 
 _SEND_BUFFER: Final = 1 << 20
-"""Bytes that a datagram listener asks for, because it is one buffer for all peers. The system may give less (net.core.wmem_max)."""
+"""Bytes that a datagram listener asks for, because it is one buffer for all peers. The system may
+give less (net.core.wmem_max)."""
 
 
 class UnixSockets(SocketWatcher, _UnixSockets):
@@ -79,7 +80,9 @@ class UnixSockets(SocketWatcher, _UnixSockets):
 
 
 async def _connect(runtime: Runtime, sock: _socket.socket, address: UnixSocketAddress) -> None:
-    """Waits while the listener's queue is full, which connect(2) does not do for non-blocking sockets; nothing tells when it no longer is."""
+    """Waits while the listener's queue is full, which connect(2) does not do for non-blocking
+    sockets; nothing tells when it no longer is.
+    """
     for pause in backoff():
         try:
             return sock.connect(address.as_raw())

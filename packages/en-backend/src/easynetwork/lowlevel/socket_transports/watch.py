@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thing that is asked of an event loop beyond tasks and time: to tell when a socket is ready."""
+"""The one thing that is asked of an event loop beyond tasks and time: to tell when a socket is
+ready.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class SocketWatch(metaclass=ABCMeta):
     def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
         """What `wait_readable` tells the event loop, for a ``yield from`` in a `types.coroutine`.
 
-        It is there for event loops that can do without a coroutine for each packet, which is measurable.
+        It is there for event loops that can do without a coroutine for each packet, which is
+        measurable.
         """
         return self.wait_readable(deadline).__await__()
 
@@ -52,19 +55,28 @@ class SocketWatch(metaclass=ABCMeta):
 
     @abstractmethod
     def interrupt_reader(self, error: Exception) -> None:
-        """Makes the task that waits for input raise ``error``. Does nothing if none waits; a writer is not disturbed."""
+        """Makes the task that waits for input raise ``error``.
+
+        Does nothing if none waits; a writer is not disturbed.
+        """
 
     def error_was_taken(self) -> None:
-        """To be called when the socket has reported an error that does not end it, after which some event loops stop watching. Does nothing here."""
+        """To be called when the socket has reported an error that does not end it, after which some
+        event loops stop watching. Does nothing here.
+        """
         return
 
     @abstractmethod
     def stop(self, error: Exception) -> None:
-        """Ends the watch, which must happen before the socket is closed; the tasks that wait, or will, get ``error``. May be called again."""
+        """Ends the watch, which must happen before the socket is closed; the tasks that wait, or
+        will, get ``error``. May be called again.
+        """
 
 
 class SocketWatcher(Runtime):
-    """An event loop that tells when sockets are ready: the one thing that a transport needs of it beyond a `Runtime`."""
+    """An event loop that tells when sockets are ready: the one thing that a transport needs of it
+    beyond a `Runtime`.
+    """
 
     @abstractmethod
     def watch_socket(self, socket: _socket.socket) -> SocketWatch:

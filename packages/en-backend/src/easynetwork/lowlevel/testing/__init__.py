@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In-memory transports, and the examination that every real one must pass. Needs nothing but a backend.
+"""In-memory transports, and the examination that every real one must pass.
 
-Every ``check_*`` raises at the first rule that is not kept, with a note that names it. The only real time they spend is a short wait where the
-rule is that something does *not* happen.
+Needs nothing but a backend.
+
+Every ``check_*`` raises at the first rule that is not kept, with a note that names it. The only
+real time they spend is a short wait where the rule is that something does *not* happen.
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ def _is_open(fd: int) -> bool:
 
 @contextlib.contextmanager
 def passing_pipes(number: int = 1) -> Generator[tuple[list[int], list[RawControlMessage]], None, None]:
-    """Opens pipes; gives their reading ends, and the control message that passes the writing ones."""
+    """Opens pipes; gives their reading ends, and the control message that passes the writing
+    ones.
+    """
     pipes = [os.pipe() for _ in range(number)]
     writing = array.array("i", [end for _, end in pipes])
     try:
@@ -63,7 +65,9 @@ def _descriptors(messages: Iterable[RawControlMessage]) -> list[int]:
 
 
 def received(messages: Iterable[RawControlMessage], reading_ends: Sequence[int]) -> None:
-    """Closes the descriptors in ``messages``, which must be the other ends of those pipes, and closed on exec."""
+    """Closes the descriptors in ``messages``, which must be the other ends of those pipes, and
+    closed on exec.
+    """
     descriptors = _descriptors(messages)
     try:
         assert len(descriptors) == len(reading_ends), descriptors

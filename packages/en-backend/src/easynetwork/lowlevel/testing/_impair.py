@@ -24,7 +24,9 @@ ON_TIME: Final = Transit()
 
 
 def impair(impairments: Impairments, sender: InetAddress) -> Iterator[tuple[Transit, ...]]:
-    """Yields, without end, what becomes of each datagram that ``sender`` sends: how its copies travel. No copy arrives of one that is lost."""
+    """Yields, without end, what becomes of each datagram that ``sender`` sends: how its copies
+    travel. No copy arrives of one that is lost.
+    """
     if impairments.impairs_nothing:
         yield from itertools.repeat((ON_TIME,))
     chance = random.Random(f"{impairments.seed} {sender}")

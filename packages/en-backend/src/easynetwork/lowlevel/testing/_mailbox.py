@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the datagrams of one socket are, from the moment they were sent until they are received.
 
-Nothing runs in the background: what is under way has the time when it is due, and whoever waits for a datagram waits until then. The order in which
-datagrams become available is that of their times, whenever somebody looks.
+Nothing runs in the background: what is under way has the time when it is due, and whoever waits for
+a datagram waits until then. The order in which datagrams become available is that of their times,
+whenever somebody looks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ("Mailbox",)
 
 _HOLD: Final = 0.01
-"""Seconds that a datagram which is to be overtaken waits for the next one: enough for a program that sends, and not much for a test that waits."""
+"""Seconds that a datagram which is to be overtaken waits for the next one: enough for a program
+that sends, and not much for a test that waits."""
 
 Arrival = tuple[bytes, InetAddress] | OSError
 """A datagram and its sender, or the news that one of ours did not get anywhere."""
@@ -126,7 +128,9 @@ class Mailbox:
         return bool(self._waiting)
 
     def _next_arrival(self) -> float:
-        """When the next datagram will have travelled, or the one that is held back has waited long enough."""
+        """When the next datagram will have travelled, or the one that is held back has waited long
+        enough.
+        """
         due = self._under_way[0].due if self._under_way else math.inf
         return due if self._held is None else min(due, self._held.due + _HOLD)
 

@@ -19,7 +19,9 @@ class Signal:
         self._event = backend.create_event()
 
     async def wait_until(self, condition: Callable[[], bool], deadline: float | None = None) -> None:
-        """Waits until ``condition()`` is true, asking again after each change. Does not suspend if it is true already.
+        """Waits until ``condition()`` is true, asking again after each change.
+
+        Does not suspend if it is true already.
 
         Raises:
             TimeoutError: it was still false at the deadline.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests that every backend must pass, for pytest. Point them at yours, in a module of your own test suite::
+"""The tests that every backend must pass, for pytest.
+
+Point them at yours, in a module of your own test suite::
 
     import pytest
     from easynetwork.lowlevel.testing.backend_suite import BackendTests
@@ -10,10 +12,11 @@
         def backend(self):
             return MyBackend()
 
-and run ``pytest -ra``. Each test runs a program of its own with `AsyncBackend.bootstrap`, so no plugin is needed. A failure names, in a note on the
-exception, the rule that was not kept; what it asks for is written where the interface is (`AsyncBackend`, `easynetwork.lowlevel.streams`,
-`easynetwork.lowlevel.datagrams`). TLS is examined if trustme is installed, Unix sockets if the backend has them. The extra ``en-backend[testing]`` brings pytest and
-trustme.
+and run ``pytest -ra``. Each test runs a program of its own with `AsyncBackend.bootstrap`, so no
+plugin is needed. A failure names, in a note on the exception, the rule that was not kept; what it
+asks for is written where the interface is (`AsyncBackend`, `easynetwork.lowlevel.streams`,
+`easynetwork.lowlevel.datagrams`). TLS is examined if trustme is installed, Unix sockets if the
+backend has them. The extra ``en-backend[testing]`` brings pytest and trustme.
 """
 
 from __future__ import annotations
@@ -75,7 +78,10 @@ class BackendTests:
 
     @pytest.fixture
     def runner_options(self) -> Mapping[str, Any] | None:
-        """What `AsyncBackend.bootstrap` gets. To be parametrized if the backend runs on several event loops."""
+        """What `AsyncBackend.bootstrap` gets.
+
+        To be parametrized if the backend runs on several event loops.
+        """
         return None
 
     # what the tests use

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executable half of `ControlDatagramEndpoint` and `ControlDatagramListener` in `easynetwork.lowlevel.datagrams`."""
+"""The executable half of `ControlDatagramEndpoint` and `ControlDatagramListener` in
+`easynetwork.lowlevel.datagrams`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ async def check_control_datagrams(
     make_listener: Callable[[], Awaitable[ControlDatagramListener]],
     connect: Callable[[ControlDatagramListener], Awaitable[ControlDatagramEndpoint]],
 ) -> None:
-    """Examines how a listener and an endpoint of Unix sockets pass descriptors, beside what the other checks examine.
+    """Examines how a listener and an endpoint of Unix sockets pass descriptors, beside what the
+    other checks examine.
 
     Args:
         make_listener: opens a new one each time.

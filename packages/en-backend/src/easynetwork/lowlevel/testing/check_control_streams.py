@@ -23,7 +23,8 @@ async def check_control_stream(
     backend: AsyncBackend,
     make_pair: Callable[[], Awaitable[tuple[ControlByteStream, ControlByteStream]]],
 ) -> None:
-    """Examines how two connected streams pass descriptors, beside what `check_byte_stream` examines.
+    """Examines how two connected streams pass descriptors, beside what `check_byte_stream`
+    examines.
 
     Args:
         make_pair: connects two streams anew each time.

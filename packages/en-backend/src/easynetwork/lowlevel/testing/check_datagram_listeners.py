@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executable half of `easynetwork.lowlevel.datagrams`: what every `DatagramListener` must pass."""
+"""The executable half of `easynetwork.lowlevel.datagrams`: what every `DatagramListener` must
+pass.
+"""
 
 from __future__ import annotations
 

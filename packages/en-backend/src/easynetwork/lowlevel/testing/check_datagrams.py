@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executable half of `easynetwork.lowlevel.datagrams`: what every `DatagramEndpoint` must pass."""
+"""The executable half of `easynetwork.lowlevel.datagrams`: what every `DatagramEndpoint` must
+pass.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ async def check_datagram_endpoint(
     backend: AsyncBackend,
     make_pair: _MakePair,
 ) -> None:
-    """Examines both of two endpoints. A rule that is not kept raises, and is named in a note on the exception.
+    """Examines both of two endpoints.
+
+    A rule that is not kept raises, and is named in a note on the exception.
 
     Args:
         make_pair: connects two endpoints to each other, anew each time.

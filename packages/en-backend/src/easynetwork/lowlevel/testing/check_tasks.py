@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executable half of `AsyncBackend`, without its sockets: tasks, cancellation, time, locks and threads."""
+"""The executable half of `AsyncBackend`, without its sockets: tasks, cancellation, time, locks and
+threads.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,13 @@ __all__ = ("check_tasks",)
 
 
 async def check_tasks(backend: AsyncBackend, *, threads_portal: bool = True) -> None:
-    """Examines ``backend`` in its running event loop. A rule that is not kept raises, and is named in a note on the exception.
+    """Examines ``backend`` in its running event loop.
+
+    A rule that is not kept raises, and is named in a note on the exception.
 
     Args:
-        threads_portal: False passes over `AsyncBackend.create_threads_portal`, for an event loop that other threads cannot reach.
+        threads_portal: False passes over `AsyncBackend.create_threads_portal`, for an event loop
+            that other threads cannot reach.
     """
     portal_rules = PORTAL_RULES if threads_portal else ()
     for rule in (*SCOPE_RULES, *TASK_RULES, *SYNC_RULES, *THREAD_RULES, *portal_rules):

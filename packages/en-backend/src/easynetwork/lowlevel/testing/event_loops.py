@@ -12,9 +12,11 @@ __all__ = ("installed_event_loops",)
 
 
 def installed_event_loops() -> dict[str, tuple[str, dict[str, Any]]]:
-    """For each event loop with an installed backend of easynetwork's own: its backend's name, and runner options.
+    """For each event loop with an installed backend of easynetwork's own: its backend's name, and
+    runner options.
 
-    The values are what anyio's pytest plugin wants of a fixture ``anyio_backend``, and what `AsyncBackend.bootstrap` wants.
+    The values are what anyio's pytest plugin wants of a fixture ``anyio_backend``, and what
+    `AsyncBackend.bootstrap` wants.
     """
     backends = entry_points(group="easynetwork.backends").names
     loops: dict[str, tuple[str, dict[str, Any]]] = {}

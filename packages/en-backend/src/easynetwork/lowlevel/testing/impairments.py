@@ -9,10 +9,12 @@ __all__ = ("Impairments",)
 
 @dataclass(frozen=True, kw_only=True)
 class Impairments:
-    """What happens to datagrams on their way, as with the network emulator of Linux (tc-netem(8)); the default is nothing.
+    """What happens to datagrams on their way, as with the network emulator of Linux (tc-netem(8));
+    the default is nothing.
 
-    It is decided by chance, and the same seed decides the same about the same datagrams of a sender, whatever other senders do. One field does not
-    change what the others do: the same datagrams are lost, whether there is a delay or not.
+    It is decided by chance, and the same seed decides the same about the same datagrams of a
+    sender, whatever other senders do. One field does not change what the others do: the same
+    datagrams are lost, whether there is a delay or not.
 
     Raises:
         TypeError: a field is no number.
@@ -26,10 +28,12 @@ class Impairments:
     """Probability that a datagram that is not lost arrives twice."""
 
     reorder: float = 0
-    """Probability that a datagram is overtaken by the next one. The last of all is late, but arrives."""
+    """Probability that a datagram is overtaken by the next one. The last of all is late, but
+    arrives."""
 
     delay: float | tuple[float, float] = 0
-    """Seconds on the way: always the same, or between the lowest and the highest. If they differ, datagrams overtake each other."""
+    """Seconds on the way: always the same, or between the lowest and the highest. If they differ,
+    datagrams overtake each other."""
 
     seed: int = 0
     """Which of all possible random series it is."""

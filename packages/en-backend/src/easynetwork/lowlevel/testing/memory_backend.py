@@ -39,11 +39,13 @@ _WILDCARDS: Final = ("0.0.0.0", "::")
 class MemoryBackend(AnyIOBackend):
     """Tasks and time of any event loop that anyio knows, and a network that is in memory.
 
-    Unlike other backends, it has a state: those who shall meet use the same instance, in one event loop. Hosts are numeric, or ``localhost``.
-    The runner options of `bootstrap` are those of `anyio.run`. With `trio.testing.MockClock` all time-outs are a matter of microseconds.
+    Unlike other backends, it has a state: those who shall meet use the same instance, in one event
+    loop. Hosts are numeric, or ``localhost``. The runner options of `bootstrap` are those of
+    `anyio.run`. With `trio.testing.MockClock` all time-outs are a matter of microseconds.
 
     Args:
-        impairments: what happens to datagrams on their way; the default is nothing. Streams are never impaired.
+        impairments: what happens to datagrams on their way; the default is nothing. Streams are
+            never impaired.
     """
 
     def __init__(self, *, impairments: Impairments | None = None) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ("MemoryDatagramEndpoint", "MemoryDatagramListener", "MemoryDatagramNetwork", "memory_datagram_pair")
 
 _CAPACITY: Final = 128
-"""Datagrams that wait in one socket: enough for a few packets, and small enough that tests meet the limit."""
+"""Datagrams that wait in one socket: enough for a few packets, and small enough that tests meet the
+limit."""
 
 _LARGEST: Final = 65507
 """Bytes in one datagram: what IPv4 and UDP leave of 65,535 (RFC 768)."""
@@ -63,7 +64,10 @@ class _MemoryDatagramSocket:
 
     @property
     def dropped(self) -> int:
-        """How many datagrams were shed because nobody received those before. What was lost on the way does not count."""
+        """How many datagrams were shed because nobody received those before.
+
+        What was lost on the way does not count.
+        """
         return self._mailbox.dropped
 
     @property
@@ -78,7 +82,10 @@ class _MemoryDatagramSocket:
         return attributes
 
     def post(self, data: bytes, sender: InetAddress, transit: Transit) -> None:
-        """Puts a datagram where `receive` finds it. A connected socket takes those of its peer only."""
+        """Puts a datagram where `receive` finds it.
+
+        A connected socket takes those of its peer only.
+        """
         if self._peer is None or sender == self._peer:
             self._mailbox.put((data, sender), transit)
 
@@ -128,7 +135,8 @@ class MemoryDatagramNetwork:
     """Where datagrams travel, each copy of them through `deliver`.
 
     Args:
-        capacity: datagrams that wait in one socket, or are on their way to it; the newest are shed beyond it.
+        capacity: datagrams that wait in one socket, or are on their way to it; the newest are shed
+            beyond it.
         impairments: what happens to datagrams on their way.
     """
 
@@ -179,7 +187,8 @@ def memory_datagram_pair(
     """Two endpoints that are connected to each other, in a network of their own.
 
     Args:
-        capacity: datagrams that wait in each of them, or are on their way to it; the newest are shed beyond it.
+        capacity: datagrams that wait in each of them, or are on their way to it; the newest are
+            shed beyond it.
         impairments: what happens to datagrams on their way.
     """
     network = MemoryDatagramNetwork(backend, capacity=capacity, impairments=impairments)

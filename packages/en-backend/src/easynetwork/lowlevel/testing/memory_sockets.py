@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What in-memory transports know of sockets: their addresses, who is bound where, and a view that takes options."""
+"""What in-memory transports know of sockets: their addresses, who is bound where, and a view that
+takes options.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def inet_address(host: str, port: int) -> InetAddress:
 
 
 def resolve(host: str, port: int, family: int = _socket.AF_UNSPEC) -> InetAddress:
-    """The address of ``host``, in ``family`` if that is given. Only numbers and ``localhost`` have one.
+    """The address of ``host``, in ``family`` if that is given.
+
+    Only numbers and ``localhost`` have one.
 
     Raises:
         socket.gaierror: it has none.
@@ -77,7 +81,8 @@ class AddressBook(Generic[_T]):
         self._ports = itertools.cycle(_FREE_PORTS)
 
     def choose(self, address: InetAddress) -> InetAddress:
-        """The address that can be bound for ``address``: itself, or if its port is 0 one with a free port.
+        """The address that can be bound for ``address``: itself, or if its port is 0 one with a
+        free port.
 
         Raises:
             OSError: it is in use, or no port is free (``EADDRINUSE``).
@@ -113,7 +118,9 @@ class AddressBook(Generic[_T]):
 
 
 class MemorySocket:
-    """The view of a socket (`ISocket`) that does not exist: it has addresses, and options that it only remembers."""
+    """The view of a socket (`ISocket`) that does not exist: it has addresses, and options that it
+    only remembers.
+    """
 
     proto: Final = 0
 

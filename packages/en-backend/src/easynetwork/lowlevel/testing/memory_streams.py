@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ("MemoryListener", "MemoryStream", "memory_stream_pair")
 
 _CAPACITY: Final = 65536
-"""Bytes on their way in one direction: enough for a few packets, and small enough that tests meet the limit."""
+"""Bytes on their way in one direction: enough for a few packets, and small enough that tests meet
+the limit."""
 
 _BACKLOG: Final = 128
 """Connections that wait to be accepted, as many as some kernels allow."""
@@ -231,7 +232,8 @@ class MemoryListener(StreamListener):
 
         Args:
             source: the peer's address; by default this host's, with a port that no other peer has.
-            destination: the address that it connects to, where that is not the listener's own (which may be a wildcard).
+            destination: the address that it connects to, where that is not the listener's own
+                (which may be a wildcard).
 
         Raises:
             ConnectionRefusedError: the listener is closed, or too many connections wait.

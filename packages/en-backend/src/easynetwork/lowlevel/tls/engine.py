@@ -14,7 +14,8 @@ from ..socket import TLSAttribute
 __all__ = ("CIPHERTEXT_SIZE", "PLAINTEXT_SIZE", "TLSEngine")
 
 CIPHERTEXT_SIZE: Final = 32768
-"""How much is read from the transport at once: room for a full record (16 KiB and its overhead, RFC 8446 section 5.2) and the next one's head."""
+"""How much is read from the transport at once: room for a full record (16 KiB and its overhead, RFC
+8446 section 5.2) and the next one's head."""
 
 PLAINTEXT_SIZE: Final = 65536
 """How much is encrypted before it is handed on: what a large packet costs beyond itself."""
@@ -23,8 +24,9 @@ PLAINTEXT_SIZE: Final = 65536
 class TLSEngine:
     """One side of a TLS connection without any I/O.
 
-    Operations that need bytes of the peer return None; feed them and ask again. Whatever an operation left in `output` belongs to the peer,
-    also after an error (it may be the alert that explains it).
+    Operations that need bytes of the peer return None; feed them and ask again. Whatever an
+    operation left in `output` belongs to the peer, also after an error (it may be the alert that
+    explains it).
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class TLSEngine:
 
     @property
     def wants_input(self) -> bool:
-        """Nothing can be read before more is fed (OpenSSL takes whole records from the input, so what it holds back is none)."""
+        """Nothing can be read before more is fed (OpenSSL takes whole records from the input, so
+        what it holds back is none).
+        """
         incoming = self._incoming
         return not (self._ended or incoming.pending or incoming.eof or self._object.pending())
 
@@ -85,7 +89,8 @@ class TLSEngine:
         """Decrypts up to ``max_bytes`` bytes; ``b""`` at the peer's end.
 
         Raises:
-            TruncatedStreamError: the connection ended without the closing alert, and the standard is insisted on.
+            TruncatedStreamError: the connection ended without the closing alert, and the standard
+                is insisted on.
             ConnectionAbortedError: the peer broke the protocol.
         """
         if self._ended:
@@ -142,5 +147,7 @@ class TLSEngine:
 
 
 def _is_end(exc: _ssl.SSLError) -> bool:
-    """OpenSSL 3 reports the end of the input as an error of its own in places where version 1.1 had none."""
+    """OpenSSL 3 reports the end of the input as an error of its own in places where version 1.1 had
+    none.
+    """
     return isinstance(exc, _ssl.SSLEOFError) or exc.reason == "UNEXPECTED_EOF_WHILE_READING"

@@ -26,7 +26,8 @@ class TLSOptions:
     """Seconds that the peer may take to answer the closing alert."""
 
     standard_compatible: bool = True
-    """Whether the peer's closing alert (``close_notify``, RFC 8446 section 6.1) is waited for, and its absence is a truncation. Ours is always sent."""
+    """Whether the peer's closing alert (``close_notify``, RFC 8446 section 6.1) is waited for, and
+    its absence is a truncation. Ours is always sent."""
 
     def __post_init__(self) -> None:
         _check_type("ssl", self.context, _ssl.SSLContext)
@@ -41,7 +42,8 @@ class TLSOptions:
         shutdown_timeout: float | None,
         standard_compatible: bool | None,
     ) -> TLSOptions | None:
-        """Translates the ``ssl*`` arguments of servers and clients, where None means the default; None without a context.
+        """Translates the ``ssl*`` arguments of servers and clients, where None means the default;
+        None without a context.
 
         Raises:
             TypeError: the context or a time is of the wrong type.

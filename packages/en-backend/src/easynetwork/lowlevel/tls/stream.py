@@ -22,7 +22,11 @@ __all__ = ("TLSStream",)
 
 
 class TLSStream(ByteStream):
-    """Made by `handshake`. What it sends and receives costs one record's buffers while that goes on, and nothing while it is idle."""
+    """Made by `handshake`.
+
+    What it sends and receives costs one record's buffers while that goes on, and nothing while it
+    is idle.
+    """
 
     def __init__(self, stream: ByteStream, engine: TLSEngine, options: TLSOptions) -> None:
         self._stream = stream
@@ -45,7 +49,8 @@ class TLSStream(ByteStream):
         """Makes ``stream`` secure. If this fails or is cancelled, ``stream`` has been aborted.
 
         Args:
-            server_hostname: the name that the server's certificate must have; None where the context does not check names.
+            server_hostname: the name that the server's certificate must have; None where the
+                context does not check names.
 
         Raises:
             TimeoutError: it took longer than ``options.handshake_timeout``.
@@ -157,7 +162,10 @@ class TLSStream(ByteStream):
         return self._stream.until_writable()
 
     def _flush_nowait(self) -> bool:
-        """Sends what the engine has made, as far as there is room; tells whether that was all. Records leave in the order in which they were made."""
+        """Sends what the engine has made, as far as there is room; tells whether that was all.
+
+        Records leave in the order in which they were made.
+        """
         output = self._output + self._engine.output() if self._output else self._engine.output()
         if output:
             try:

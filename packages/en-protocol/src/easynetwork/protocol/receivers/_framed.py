@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fast way: frames are found by a `Framer` in a buffer, and read one by one.
 
-A frame costs two calls, whatever is in the buffer behind it: packets already read are passed over by moving an index, and
-bytes are moved only when new ones come and an unfinished frame is held.
+A frame costs two calls, whatever is in the buffer behind it: packets already read are passed over
+by moving an index, and bytes are moved only when new ones come and an unfinished frame is held.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class FramedReceiver(StreamReceiver[_T_co]):
         return self._stop - self._framer.skip_padding(self._buffer, self._start, self._stop)
 
     def _shrink(self) -> None:
-        """Move what is held to the beginning of the buffer, and let go of memory that it does not need."""
+        """Move what is held to the beginning of the buffer, and let go of memory that it does not
+        need.
+        """
         if self._start >= self._stop:
             self.drained = self._separator_to_find is None and not self.ended
             self._buffer = b""

@@ -147,7 +147,9 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
 
 
 class GeneratedChunks(_GeneratedReceiver[_T_co]):
-    """Drives `StreamProtocol.build_packet_from_chunks`, or the serializer's own generator where that does the same."""
+    """Drives `StreamProtocol.build_packet_from_chunks`, or the serializer's own generator where
+    that does the same.
+    """
 
     crash_message = "protocol.build_packet_from_chunks() crashed"
 
@@ -165,7 +167,9 @@ class GeneratedChunks(_GeneratedReceiver[_T_co]):
 
 
 class GeneratedBuffer(_GeneratedReceiver[_T_co]):
-    """Drives `BufferedStreamProtocol.build_packet_from_buffer`: bytes are copied to where the generator wants them."""
+    """Drives `BufferedStreamProtocol.build_packet_from_buffer`: bytes are copied to where the
+    generator wants them.
+    """
 
     crash_message = "protocol.build_packet_from_buffer() crashed"
 

@@ -29,7 +29,8 @@ def make_receiver(protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: in
 
     Args:
         protocol: Of either kind.
-        max_recv_size: How many bytes the transport likes to read at once: what a `BufferedStreamProtocol` is asked to make its buffer for.
+        max_recv_size: How many bytes the transport likes to read at once: what a
+            `BufferedStreamProtocol` is asked to make its buffer for.
 
     Raises:
         TypeError: `protocol` is neither kind, or `max_recv_size` is no integer.
@@ -47,7 +48,8 @@ def make_receiver(protocol: AnyStreamProtocolType[Any, _T_co], max_recv_size: in
     return FramedReceiver(serializer, protocol.converter, GeneratedChunks.crash_message)
 
 
-# What the fast way bypasses: if a subclass has changed any of it, the general way calls the subclass's version.
+# What the fast way bypasses: if a subclass has changed any of it, the general way calls the
+# subclass's version.
 _CHUNK_METHODS = ("build_packet_from_chunks",)
 _BUFFER_METHODS = ("create_buffer", "build_packet_from_buffer")
 # They only hand on what they are asked. Their subclasses may do more.

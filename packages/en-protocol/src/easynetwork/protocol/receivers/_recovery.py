@@ -21,7 +21,9 @@ def is_boundary_lost(error: Exception) -> bool:
 
 
 def separator_to_find(error: Exception) -> bytes | None:
-    """Return the separator up to which everything belongs to the bad frame, if it has not come yet."""
+    """Return the separator up to which everything belongs to the bad frame, if it has not come
+    yet.
+    """
     if isinstance(error, LimitOverrunError) and not error.separator_found:
         return error.separator
     return None
@@ -30,7 +32,8 @@ def separator_to_find(error: Exception) -> bytes | None:
 def take_remaining_data(error: StreamProtocolParseError) -> bytes:
     """Take the bytes after the bad frame out of the error.
 
-    Handlers may log or keep the error, which must not hold, or show, up to a whole buffer of other packets.
+    Handlers may log or keep the error, which must not hold, or show, up to a whole buffer of other
+    packets.
     """
     remaining, error.remaining_data = error.remaining_data, b""
     if isinstance(error.error, IncrementalDeserializeError):

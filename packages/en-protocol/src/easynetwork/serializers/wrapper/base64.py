@@ -24,7 +24,8 @@ _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True)
 
 _KEY_SIZE = _DIGEST_SIZE = 32  # bytes, both of SHA-256
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
-# The other alphabet's characters become ones that no alphabet has, so that the decoder refuses them.
+# The other alphabet's characters become ones that no alphabet has, so that the decoder refuses
+# them.
 _FROM_URLSAFE = bytes.maketrans(b"-_+/", b"+/!!")
 _STANDARD_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
@@ -35,8 +36,9 @@ class Base64EncoderSerializer(AutoSeparatedPacketSerializer[_SentT_contra, _Rece
     Args:
         serializer: The serializer inside.
         alphabet: ``"urlsafe"`` (with ``-`` and ``_``) or ``"standard"`` (with ``+`` and ``/``).
-        checksum: ``True`` appends the SHA-256 digest to the bytes of each packet, against accidents. A key made by
-            `generate_key` appends the HMAC-SHA256 instead, against everybody who does not know it.
+        checksum: ``True`` appends the SHA-256 digest to the bytes of each packet, against
+            accidents. A key made by `generate_key` appends the HMAC-SHA256 instead, against
+            everybody who does not know it.
         separator: What ends a packet in a stream.
         limit: The greatest length in bytes of an encoded packet.
         debug: Put data into the ``error_info`` of errors.
@@ -77,7 +79,8 @@ class Base64EncoderSerializer(AutoSeparatedPacketSerializer[_SentT_contra, _Rece
     def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         """
         Raises:
-            DeserializeError: The data is not Base64 text, the checksum is wrong, or the serializer inside refuses it.
+            DeserializeError: The data is not Base64 text, the checksum is wrong, or the serializer
+                inside refuses it.
         """
         try:
             decoded = binascii.a2b_base64(self._to_standard(data), strict_mode=True)

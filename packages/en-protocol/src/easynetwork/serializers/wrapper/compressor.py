@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compressed packets.
 
-A few bytes of a peer can inflate to gigabytes. So the output is bounded as well as the input, decompressors are called with
-`max_length`, and what is over the bound is never inflated.
+A few bytes of a peer can inflate to gigabytes. So the output is bounded as well as the input,
+decompressors are called with `max_length`, and what is over the bound is never inflated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class DecompressorInterface(Protocol):
 
     @abstractmethod
     def decompress(self, data: bytes, /, max_length: int) -> bytes:
-        """Return at most `max_length` bytes of output; fewer only if all of `data` has been used up."""
+        """Return at most `max_length` bytes of output; fewer only if all of `data` has been used
+        up.
+        """
 
     @property
     @abstractmethod
@@ -119,8 +121,8 @@ class AbstractCompressorSerializer(PlainBufferSerializer[_SentT_contra, _Receive
     def deserialize(self, data: bytes, /) -> _ReceivedT_co:
         """
         Raises:
-            DeserializeError: The data is bad, incomplete, or too long; it would inflate to more than
-                `max_decompressed_size`; or the serializer inside refuses what is in it.
+            DeserializeError: The data is bad, incomplete, or too long; it would inflate to more
+                than `max_decompressed_size`; or the serializer inside refuses what is in it.
         """
         decompressor = self.new_decompressor_stream()
         output = bytearray()
@@ -175,8 +177,9 @@ class AbstractCompressorSerializer(PlainBufferSerializer[_SentT_contra, _Receive
             raise LimitOverrunError(f"The packet inflates to more than {self._max_decompressed_size} bytes", b"", 0)
 
     def _first_fault(self, error: DeserializeError, consumed: bytes, piece: bytes) -> IncrementalDeserializeError:
-        # What a decompressor has inflated before it raises is lost, and may have been too much already. Bytes tell one
-        # after the other which of the two faults came first, so that it does not depend on the chunks.
+        # What a decompressor has inflated before it raises is lost, and may have been too much
+        # already. Bytes tell one after the other which of the two faults came first, so that it
+        # does not depend on the chunks.
         decompressor, output = self.new_decompressor_stream(), bytearray()
         try:
             for data in (consumed, *(piece[index : index + 1] for index in range(len(piece)))):

@@ -38,7 +38,8 @@ class TCPServerOptions(StreamServerOptions, total=False):
     """Seconds that a handshake may take; by default as in ``timeouts``."""
 
     ssl_shutdown_timeout: float | None
-    """Seconds to wait for the end of the TLS session when a connection is closed; by default as in ``timeouts``."""
+    """Seconds to wait for the end of the TLS session when a connection is closed; by default as in
+    ``timeouts``."""
 
     ssl_standard_compatible: bool | None
     """Whether that end is insisted on, and its absence is a lost connection (True)."""
@@ -53,7 +54,8 @@ class AsyncTCPNetworkServer(
     """Serves a protocol over TCP.
 
     Args:
-        host: the address to bind, a sequence of them, or None (or an empty string) for all interfaces.
+        host: the address to bind, a sequence of them, or None (or an empty string) for all
+            interfaces.
         port: 0 takes one free port for all addresses.
         protocol: turns the peers' bytes into requests, and responses into bytes.
         request_handler: what to do with them.
@@ -61,7 +63,8 @@ class AsyncTCPNetworkServer(
         options: those of `TCPServerOptions`, by name.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*`` option came without ``ssl``.
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or an ``ssl_*``
+            option came without ``ssl``.
         RuntimeError: no backend was named, and no event loop runs.
     """
 

@@ -29,7 +29,8 @@ class StandaloneTCPNetworkServer(
 
     Args:
         backend: the event loop's adapter or its name; None is ``"asyncio"``.
-        runner_options: how the event loop is run, see `AsyncBackend.bootstrap`: ``{"loop_factory": uvloop.new_event_loop}``, for instance.
+        runner_options: how the event loop is run, see `AsyncBackend.bootstrap`: ``{"loop_factory":
+            uvloop.new_event_loop}``, for instance.
 
     Raises:
         TypeError, ValueError: as there.

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that leave from the address that was asked.
 
-A socket that is bound to all addresses of the host would let the routing table choose the source of each answer, and a client that has connected its
-socket to one of them would never see it. So the kernel is asked for each datagram where it was sent to (``IP_PKTINFO``, ip(7); ``IPV6_PKTINFO``,
-RFC 3542), and told with each answer where to send it from. It costs a ``recvmsg`` instead of a ``recvfrom``: only wildcard sockets pay for it.
+A socket that is bound to all addresses of the host would let the routing table choose the source of
+each answer, and a client that has connected its socket to one of them would never see it. So the
+kernel is asked for each datagram where it was sent to (``IP_PKTINFO``, ip(7); ``IPV6_PKTINFO``, RFC
+3542), and told with each answer where to send it from. It costs a ``recvmsg`` instead of a
+``recvfrom``: only wildcard sockets pay for it.
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ from easynetwork.servers.engine.datagram_source import DatagramSource, WrappedLi
 __all__ = ("Flow", "PacketInfoListener", "answering_from_local_address")
 
 _REMEMBERED: Final = 256
-"""Local addresses whose control messages are kept ready. Most hosts have a handful; 127.0.0.0/8 alone has 16 million."""
+"""Local addresses whose control messages are kept ready. Most hosts have a handful; 127.0.0.0/8
+alone has 16 million."""
 
 
 class Flow(NamedTuple):
-    """A remote address, and the local one that its datagrams were sent to: the name of a client on a wildcard socket."""
+    """A remote address, and the local one that its datagrams were sent to: the name of a client on
+    a wildcard socket.
+    """
 
     remote: Any
     """As the socket gives it."""
@@ -80,7 +85,9 @@ class PacketInfoListener(WrappedListener[ControlDatagramListener]):
 
 
 def answering_from_local_address(listener: DatagramListener) -> DatagramSource[bytes]:
-    """``listener`` itself, or, if it is bound to all addresses and the system can tell them apart, an `PacketInfoListener`."""
+    """``listener`` itself, or, if it is bound to all addresses and the system can tell them apart,
+    an `PacketInfoListener`.
+    """
     host = listener.extra(INETSocketAttribute.sockname).host
     if not isinstance(listener, ControlDatagramListener) or not ipaddress.ip_address(host).is_unspecified:
         return listener

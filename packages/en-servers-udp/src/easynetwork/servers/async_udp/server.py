@@ -41,11 +41,13 @@ class AsyncUDPNetworkServer(
 ):
     """Serves a protocol over UDP.
 
-    A server that is bound to all interfaces answers each datagram from the address that it was sent to (on Linux). A peer is then a remote address
-    together with the local one that its datagrams were sent to.
+    A server that is bound to all interfaces answers each datagram from the address that it was sent
+    to (on Linux). A peer is then a remote address together with the local one that its datagrams
+    were sent to.
 
     Args:
-        host: the address to bind, a sequence of them, or None (or an empty string) for all interfaces. ``::`` alone takes IPv4 as well.
+        host: the address to bind, a sequence of them, or None (or an empty string) for all
+            interfaces. ``::`` alone takes IPv4 as well.
         port: 0 takes one free port for all addresses.
         protocol: turns datagrams into requests, and responses into datagrams.
         request_handler: what to do with them.

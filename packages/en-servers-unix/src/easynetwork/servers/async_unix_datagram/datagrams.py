@@ -37,7 +37,10 @@ _CUT: Final = DATA_CUT | CONTROL_CUT
 
 
 class ControlDatagram:
-    """A datagram with control messages, or one that was cut off. All others are just their bytes."""
+    """A datagram with control messages, or one that was cut off.
+
+    All others are just their bytes.
+    """
 
     def __init__(self, data: bytes, control: ReceivedControl, *, is_cut: bool) -> None:
         self._data = data
@@ -63,7 +66,9 @@ AnyDatagram = bytes | ControlDatagram
 
 
 class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
-    """Gives each packet's control messages to whoever asks for them with it, and closes the descriptors of the others."""
+    """Gives each packet's control messages to whoever asks for them with it, and closes the
+    descriptors of the others.
+    """
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT], *, receives_control: bool) -> None:
         super().__init__(protocol)
@@ -95,11 +100,13 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
 
 
 class ControlDatagramSource(WrappedListener[ControlDatagramListener]):
-    """What the engine reads from: a listener, with its control messages owned and its unnamed senders sorted out.
+    """What the engine reads from: a listener, with its control messages owned and its unnamed
+    senders sorted out.
 
     Args:
         listener: the socket.
-        ancillary_bufsize: bytes of control messages that one datagram may bring; 0 leaves them to the kernel, which throws them away.
+        ancillary_bufsize: bytes of control messages that one datagram may bring; 0 leaves them to
+            the kernel, which throws them away.
         unnamed: what to do with the datagrams of senders without an address.
         logger: where they are warned of.
         max_descriptors: how many descriptors a datagram may bring at present; None is no limit.

@@ -40,18 +40,20 @@ class UnixDatagramServerOptions(ServerOptions, total=False):
     """Keyword arguments of the servers of Unix datagrams."""
 
     mode: int | None
-    """Permissions of the socket file, which never has wider ones; None, the default, leaves them to the umask."""
+    """Permissions of the socket file, which never has wider ones; None, the default, leaves them to
+    the umask."""
 
     unnamed_addresses_behavior: UnnamedAddressesBehavior | None
-    """What to do with datagrams of sockets that are bound to nothing, and cannot be answered: ``"ignore"`` (the default), ``"warn"`` (the same, with a
-    line in the log), or ``"handle"``, all as one peer."""
+    """What to do with datagrams of sockets that are bound to nothing, and cannot be answered:
+    ``"ignore"`` (the default), ``"warn"`` (the same, with a line in the log), or ``"handle"``, all
+    as one peer."""
 
     receive_ancillary_data: bool
     """Whether control messages are received, for handlers that ask for them; False by default."""
 
     ancillary_bufsize: int | None
-    """Bytes of control messages that one datagram may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the descriptors of a
-    datagram."""
+    """Bytes of control messages that one datagram may bring (8 KiB). If it is given and ``limits``
+    are not, it alone bounds the descriptors of a datagram."""
 
 
 class AsyncUnixDatagramServer(
@@ -60,8 +62,9 @@ class AsyncUnixDatagramServer(
     """Serves a protocol over Unix datagram sockets.
 
     Args:
-        path: where to receive: a path, or an address. The empty path lets the system choose an abstract name (Linux). A socket file that a dead
-            server has left is replaced; ours is removed when the server is closed.
+        path: where to receive: a path, or an address. The empty path lets the system choose an
+            abstract name (Linux). A socket file that a dead server has left is replaced; ours is
+            removed when the server is closed.
         protocol: turns datagrams into requests, and responses into datagrams.
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.

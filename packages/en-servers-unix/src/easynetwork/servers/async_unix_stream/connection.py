@@ -22,7 +22,9 @@ _ResponseT = TypeVar("_ResponseT")
 
 
 class UnixStreamConnection(StreamConnection[_RequestT, _ResponseT]):
-    """A `StreamConnection` that never loses a descriptor: those of each packet go to whoever asked for them with it, and are closed otherwise."""
+    """A `StreamConnection` that never loses a descriptor: those of each packet go to whoever asked
+    for them with it, and are closed otherwise.
+    """
 
     def __init__(
         self,

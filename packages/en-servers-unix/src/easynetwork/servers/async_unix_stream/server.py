@@ -44,15 +44,17 @@ class UnixStreamServerOptions(StreamServerOptions, total=False):
     """Permissions of the socket file, which never has wider ones; None leaves them to the umask."""
 
     ancillary_bufsize: int | None
-    """Bytes of control messages that one read may bring (8 KiB). If it is given and ``limits`` are not, it alone bounds the descriptors of a read."""
+    """Bytes of control messages that one read may bring (8 KiB). If it is given and ``limits`` are
+    not, it alone bounds the descriptors of a read."""
 
 
 class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAddress], Generic[_RequestT, _ResponseT]):
     """Serves a protocol over Unix stream sockets.
 
     Args:
-        path: where to listen: a path, or an address. The empty path lets the system choose an abstract name (Linux). A socket file that a dead
-            server has left is replaced; ours is removed when the server is closed.
+        path: where to listen: a path, or an address. The empty path lets the system choose an
+            abstract name (Linux). A socket file that a dead server has left is replaced; ours is
+            removed when the server is closed.
         protocol: turns the peers' bytes into requests, and responses into bytes.
         request_handler: what to do with them.
         backend: the event loop's adapter or its name; None takes that of the running loop.
@@ -99,7 +101,8 @@ class AsyncUnixStreamServer(BaseAsyncNetworkServer[StreamListener, UnixSocketAdd
 
 
 def _describe_peer(stream: ByteStream) -> tuple[object, PeerAttributes]:
-    # Asked for now, because a connection that is gone has no addresses any more. A peer's credentials stay.
+    # Asked for now, because a connection that is gone has no addresses any more. A peer's
+    # credentials stay.
     peer_name, sock = stream.extra(UNIXSocketAttribute.peername), stream.extra(UNIXSocketAttribute.socket)
     credentials = functools.cache(functools.partial(get_peer_credentials, sock))
     return peer_name, functools.partial(

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine that the servers of all transports share. Made for the distributions en-servers-*, not for users.
+"""The engine that the servers of all transports share.
 
-``driver`` steps the handler's generators. ``stream_connection`` is one connection as the handler and
-the driver see it, ``stream_service`` takes it from its acceptance to its last log line, and
+Made for the distributions en-servers-*, not for users.
+
+``driver`` steps the handler's generators. ``stream_connection`` is one connection as the handler
+and the driver see it, ``stream_service`` takes it from its acceptance to its last log line, and
 ``connection_limiter`` counts it. ``datagram_peer`` is one peer, ``datagram_peers`` the peers of one
 socket, ``datagram_source`` where their datagrams come from, ``datagram_reader`` what makes packets
 of them, and ``datagram_service`` what a server does with its sockets. ``settings`` has the records

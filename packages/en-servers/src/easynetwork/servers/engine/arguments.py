@@ -52,7 +52,9 @@ def check_host(host: str | Sequence[str] | None) -> None:
 
 
 def check_range(name: str, value: int, low: int, high: int | None = None) -> int:
-    """Returns ``value``, or raises `TypeError` or `ValueError`; ``high`` is allowed, None is no limit."""
+    """Returns ``value``, or raises `TypeError` or `ValueError`; ``high`` is allowed, None is no
+    limit.
+    """
     check_type(name, value, int)
     if value < low or (high is not None and value > high):
         raise ValueError(f"{name}: expected {f'{low} or more' if high is None else f'{low} to {high}'}, got {value}")
@@ -121,7 +123,9 @@ def stream_settings(
 
 
 def check_drain(drain: float | None) -> None:
-    """Raises `TypeError` or `ValueError` if ``drain`` is no time that handlers could be given; 0 is one."""
+    """Raises `TypeError` or `ValueError` if ``drain`` is no time that handlers could be given; 0 is
+    one.
+    """
     if drain is None:
         return
     check_type("drain", drain, int, float)

@@ -55,7 +55,9 @@ class ConnectionLimiter:
         self._connections += 1
 
     def admit(self, network: bytes | None) -> bool:
-        """Counts a connection under the network of its peer; tells False, and does not count it, if that network has too many already."""
+        """Counts a connection under the network of its peer; tells False, and does not count it, if
+        that network has too many already.
+        """
         if network is None:
             return True
         limit = self._limits.max_connections_per_address
@@ -66,7 +68,9 @@ class ConnectionLimiter:
         return True
 
     def leave(self, network: bytes | None) -> None:
-        """Releases the slot taken by `enter`, and what `admit` has counted under ``network``, if it has."""
+        """Releases the slot taken by `enter`, and what `admit` has counted under ``network``, if it
+        has.
+        """
         self._connections -= 1
         if network is not None:
             self._networks[network] -= 1
@@ -83,7 +87,9 @@ class ConnectionLimiter:
             self._change = None
 
     def _tell_that_it_is_full(self, limit: int) -> None:
-        """In one line until more than half of them have gone: a server at its limit reaches it again with each client."""
+        """In one line until more than half of them have gone: a server at its limit reaches it
+        again with each client.
+        """
         self._counters.limits_hit["max_connections"] += 1
         if not self._was_told and self._warnings.allows():
             self._was_told = True
@@ -96,7 +102,9 @@ class ConnectionLimiter:
 
 
 def network_of(address: object) -> bytes | None:
-    """Gives the part of an address that its owner cannot choose: all of an IPv4 address, the first 64 bits of an IPv6 address. None where there is none."""
+    """Gives the part of an address that its owner cannot choose: all of an IPv4 address, the first
+    64 bits of an IPv6 address. None where there is none.
+    """
     if isinstance(address, IPv4SocketAddress):
         return _socket.inet_aton(address.host)
     if not isinstance(address, IPv6SocketAddress):

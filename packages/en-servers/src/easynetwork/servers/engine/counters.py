@@ -14,14 +14,16 @@ __all__ = ("FULL", "Counters", "Traffic")
 
 
 FULL: Final = 250
-"""How many sizes wait to be added up: the length of the list is one of the small numbers that Python has always there."""
+"""How many sizes wait to be added up: the length of the list is one of the small numbers that
+Python has always there."""
 
 
 class Traffic:
     """Packets and bytes that pass through one server.
 
-    Each packet is an item in a list, which costs a fifth of raising two counters, whose new values are new objects. Who appends looks whether the list is
-    `FULL`, and has it added up then: by hand where each instruction counts.
+    Each packet is an item in a list, which costs a fifth of raising two counters, whose new values
+    are new objects. Who appends looks whether the list is `FULL`, and has it added up then: by hand
+    where each instruction counts.
     """
 
     def __init__(self) -> None:
@@ -76,7 +78,10 @@ class Counters:
         self.traffic = Traffic()
 
     def snapshot(self, clients: int) -> ServerStatistics:
-        """The counters as they are now. Thread-safe; each of them is right, though they may be some packets apart."""
+        """The counters as they are now.
+
+        Thread-safe; each of them is right, though they may be some packets apart.
+        """
         packets_received, packets_sent, bytes_received, bytes_sent = self.traffic.counts()
         return ServerStatistics(
             clients=clients,

@@ -70,12 +70,16 @@ class SharedSocket:
 
 
 def _refuse(packet: object) -> bytes:
-    """What becomes of packets when the service has ended, without a question for each packet before."""
+    """What becomes of packets when the service has ended, without a question for each packet
+    before.
+    """
     raise ClientClosedError("the server has ended")
 
 
 class DatagramPeer(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _ResponseT]):
-    """Packets both ways with one address: the handler's `AsyncDatagramClient`, and the driver's `PacketSource`. It owns the queue of what has come."""
+    """Packets both ways with one address: the handler's `AsyncDatagramClient`, and the driver's
+    `PacketSource`. It owns the queue of what has come.
+    """
 
     receive_errors: tuple[type[Exception], ...] = ()  # each of them is thrown in
     corked = False  # each answer is a datagram, and leaves at once
@@ -234,7 +238,9 @@ class DatagramPeer(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Response
             self.discard_all()
 
     def put(self, datagram: Sized) -> bool:
-        """Queues a datagram, and wakes the generator that waits for it; False if there is no room."""
+        """Queues a datagram, and wakes the generator that waits for it; False if there is no
+        room.
+        """
         queue, counters = self.queue, self._shared.counters
         if queue and (limit := self._limit_of(datagram)) is not None:
             counters.limits_hit[limit] += 1

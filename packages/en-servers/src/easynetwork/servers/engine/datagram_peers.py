@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peers of one listener while a server runs.
 
-One task receives (it *leads*), and runs the handler of what it has received itself: most handlers of datagrams never wait, they parse, and send an
-answer that the kernel takes at once, and a task for each of them would cost more than all the rest. If a handler has to wait, the task belongs to it
-until the peer has no more datagrams, and another task leads. So a handler that never waits costs no task, and one that does has its task for itself
-from then on: nobody else's code runs in it. Each generator has a context of its own either way, and begins and ends in one task, before that receives
-again: so the cancel scopes and task groups of a handler, which event loops bind to the task, are nobody else's.
+One task receives (it *leads*), and runs the handler of what it has received itself: most handlers
+of datagrams never wait, they parse, and send an answer that the kernel takes at once, and a task
+for each of them would cost more than all the rest. If a handler has to wait, the task belongs to it
+until the peer has no more datagrams, and another task leads. So a handler that never waits costs no
+task, and one that does has its task for itself from then on: nobody else's code runs in it. Each
+generator has a context of its own either way, and begins and ends in one task, before that receives
+again: so the cancel scopes and task groups of a handler, which event loops bind to the task, are
+nobody else's.
 
-All handlers of a task are driven by one generator, which is stepped by hand, because each has a context of its own (*eager execution*).
+All handlers of a task are driven by one generator, which is stepped by hand, because each has a
+context of its own (*eager execution*).
 """
 
 from __future__ import annotations
@@ -40,10 +44,12 @@ _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
 
 _RECENT_PEERS: Final = 1024
-"""Peers that are kept although nobody may hold them, because the same ones come again; some 300 bytes each."""
+"""Peers that are kept although nobody may hold them, because the same ones come again; some 300
+bytes each."""
 
 _RECEIVE_PAUSE: Final = 0.1
-"""Seconds to wait when the system is out of memory: it comes back with time, not by asking again."""
+"""Seconds to wait when the system is out of memory: it comes back with time, not by asking
+again."""
 
 
 class _Answer(enum.Enum):
@@ -51,7 +57,8 @@ class _Answer(enum.Enum):
 
 
 _DONE: Final = _Answer.DONE
-"""What a step of `DatagramPeers._run_handlers` gives when there is nothing to wait for. Everything else is what the event loop has to be told."""
+"""What a step of `DatagramPeers._run_handlers` gives when there is nothing to wait for. Everything
+else is what the event loop has to be told."""
 
 
 class _NothingMore(Exception):
@@ -124,7 +131,10 @@ class DatagramPeers(Generic[_DatagramT, _RequestT, _ResponseT]):
         self._clients.start_soon(self._lead, number, name=f"datagrams-{number}")
 
     async def _lead(self, number: int) -> None:
-        """Receives until the listener is closed, or a handler needs the task. Only what is not an `Exception` leaves it."""
+        """Receives until the listener is closed, or a handler needs the task.
+
+        Only what is not an `Exception` leaves it.
+        """
         receive, recent, reads = self._listener.receive, self._recent, self._counters.traffic.reads
         runner = self._run_handlers()
         runner.send(None)
@@ -174,15 +184,19 @@ class DatagramPeers(Generic[_DatagramT, _RequestT, _ResponseT]):
                 self._over.set()
 
     def _run_handlers(self) -> Generator[Any, Any, None]:
-        """Drives one generator for each peer that is sent in, which uses up one datagram at least. Its end is told by `_DONE`.
+        """Drives one generator for each peer that is sent in, which uses up one datagram at least.
 
-        It does not return instead: an exception and a new coroutine for each datagram would double the price of the step.
+        Its end is told by `_DONE`.
+
+        It does not return instead: an exception and a new coroutine for each datagram would double
+        the price of the step.
         """
         peer: DatagramPeer[_RequestT, _ResponseT] = yield _DONE
         while True:
             taken = peer.taken
             try:
-                # The driver makes the generator, so that its handler's first words are in its context as well.
+                # The driver makes the generator, so that its handler's first words are in its
+                # context as well.
                 yield from drive(self._handle, peer, once=True)
             except (Exception, BaseExceptionGroup) as exc:
                 log = ClientErrorLog(self._settings.logger, self._counters, peer.name)
@@ -205,7 +219,9 @@ class DatagramPeers(Generic[_DatagramT, _RequestT, _ResponseT]):
         return peer
 
     def _forget_the_crowd(self) -> None:
-        """Small objects that stay, scattered over all the memory that the others have left, would keep the system from having it back."""
+        """Small objects that stay, scattered over all the memory that the others have left, would
+        keep the system from having it back.
+        """
         self._was_crowded = False
         self._others.update(self._recent)  # some of them may be held, and must stay who they are
         self._recent.clear()

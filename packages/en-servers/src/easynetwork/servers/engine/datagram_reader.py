@@ -19,7 +19,10 @@ _DatagramT = TypeVar("_DatagramT", bound=Sized)
 
 
 class DatagramReader(Generic[_DatagramT, _RequestT]):
-    """For datagrams that are bytes. Transports whose datagrams are more than that bring a reader of their own."""
+    """For datagrams that are bytes.
+
+    Transports whose datagrams are more than that bring a reader of their own.
+    """
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
         self._decode = make_datagram_decoder(protocol)
@@ -37,7 +40,8 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
 
         Args:
             datagram: as it was received.
-            data_received: takes the control messages that came with it; None throws them away. Only if `check_control` allows it.
+            data_received: takes the control messages that came with it; None throws them away. Only
+                if `check_control` allows it.
 
         Raises:
             DatagramProtocolParseError: it is bad.

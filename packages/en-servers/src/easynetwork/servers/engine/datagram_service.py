@@ -70,7 +70,11 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
         await peers.serve(clients)
 
     async def drain(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> bool:
-        """No more datagrams are received. Those that are here are handled, and answered through ``listener``; who waits for more is told that it was the end."""
+        """No more datagrams are received.
+
+        Those that are here are handled, and answered through ``listener``; who waits for more is
+        told that it was the end.
+        """
         self.end_drivers()
         return False
 

@@ -59,7 +59,8 @@ class PacketSource(Protocol[_T_co]):
     """Whether a cancellation is meant for the caller of the driver: the server is ending."""
 
     def take(self, yielded: Any, /) -> Answer[_T_co]:
-        """Gives the next packet, as the handler has asked for it; `NEED_DATA` if it must be waited for.
+        """Gives the next packet, as the handler has asked for it; `NEED_DATA` if it must be waited
+        for.
 
         Raises:
             Exception: what is to be thrown in at the ``yield``.
@@ -81,7 +82,9 @@ class PacketSource(Protocol[_T_co]):
     receive_errors: tuple[type[Exception], ...]
 
     def uncork(self) -> None:
-        """Sends what was held back: something else than a packet of this source is about to be waited for."""
+        """Sends what was held back: something else than a packet of this source is about to be
+        waited for.
+        """
 
 
 def drive(
@@ -122,7 +125,8 @@ def drive(
             except StopAsyncIteration:
                 break
             finally:
-                # It has the error, whose traceback has this frame: a cycle would keep all that a bad packet was.
+                # It has the error, whose traceback has this frame: a cycle would keep all that a
+                # bad packet was.
                 del step
             started = True
             try:

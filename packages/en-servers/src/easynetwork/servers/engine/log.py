@@ -19,10 +19,12 @@ _Error = Exception | BaseExceptionGroup[Any]
 """One that is an `Exception`, or may have such parts."""
 
 _ONE_LINE_A: Final = 1.0
-"""Seconds between two lines about the same kind of trouble, so that nobody can fill a disk from outside."""
+"""Seconds between two lines about the same kind of trouble, so that nobody can fill a disk from
+outside."""
 
 _COUNTED_PEERS: Final = 1000
-"""Peers that are told apart between two lines: enough to see whether it is one or many, and 100 kB when all addresses are forged."""
+"""Peers that are told apart between two lines: enough to see whether it is one or many, and 100 kB
+when all addresses are forged."""
 
 
 class RateLimit:
@@ -84,10 +86,12 @@ class ClientErrorLog:
         """Logs what came out of a handler.
 
         Args:
-            connections_break: whether a `ConnectionError` is part of a client's ordinary life and says nothing.
+            connections_break: whether a `ConnectionError` is part of a client's ordinary life and
+                says nothing.
 
         Raises:
-            BaseExceptionGroup: the part that is no `Exception`. Task groups of trio's raise errors and a cancellation in one.
+            BaseExceptionGroup: the part that is no `Exception`. Task groups of trio's raise errors
+                and a cancellation in one.
         """
         _, rest = _split(exc, DefaultTimeoutError)
         closed, rest = _split(rest, ClientClosedError)

@@ -17,7 +17,10 @@ class ReceiveTimeoutError(TimeoutError):
 
 
 class DefaultTimeoutError(ReceiveTimeoutError):
-    """The time is over that the server gives each packet. The handler has not asked for any: to let this pass is no error of its own."""
+    """The time is over that the server gives each packet.
+
+    The handler has not asked for any: to let this pass is no error of its own.
+    """
 
 
 def read_recv_params(yielded: object) -> RecvParams:

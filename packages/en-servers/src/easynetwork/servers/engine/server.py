@@ -65,11 +65,16 @@ class Service(Protocol[_ListenerT_contra]):
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
 
     async def drain(self, listener: _ListenerT_contra, clients: TaskGroup) -> bool:
-        """`serve` was cancelled: handlers are told the end at their next ``yield``. Tells whether ``listener`` is of no more use to them."""
+        """`serve` was cancelled: handlers are told the end at their next ``yield``.
+
+        Tells whether ``listener`` is of no more use to them.
+        """
         ...
 
     def end_drivers(self) -> None:
-        """The tasks of the clients have been cancelled: a handler that goes on all the same shall be closed when it asks for a packet."""
+        """The tasks of the clients have been cancelled: a handler that goes on all the same shall
+        be closed when it asks for a packet.
+        """
 
     def active(self) -> Sequence[object]:
         """The addresses of the clients that the handler has at the moment. Thread-safe."""
@@ -100,8 +105,8 @@ class _Run:
 class _EndOfService(BaseException):
     """Ends what the service has running, as a task group on its exit stack, when no client is left.
 
-    A cancellation would end it too, but then what its clean-up awaits would be interrupted, on every loop in its own way. This is no `Exception`,
-    because it is nobody's error.
+    A cancellation would end it too, but then what its clean-up awaits would be interrupted, on
+    every loop in its own way. This is no `Exception`, because it is nobody's error.
     """
 
 
@@ -175,11 +180,16 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
         return self._addresses
 
     def get_sockets(self) -> tuple[ISocket, ...]:
-        """Views of the listening sockets, for options and the like; empty while the server does not listen."""
+        """Views of the listening sockets, for options and the like; empty while the server does not
+        listen.
+        """
         return tuple(listener.extra(SocketAttribute.socket) for listener in self._listeners)
 
     def describe_handler(self) -> tuple[str, Sequence[object]]:
-        """The name of the request handler's class, and the addresses of the clients that it has. Thread-safe."""
+        """The name of the request handler's class, and the addresses of the clients that it has.
+
+        Thread-safe.
+        """
         kind = type(self._service.handler)
         return f"{kind.__module__}.{kind.__qualname__}", self._service.active()
 
@@ -196,7 +206,8 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
                 await self._close_all(listeners)
             self._check_not_closed()
             self._listeners = listeners
-            # Asked for now, because other threads want to know, and a socket may be closed while it tells them.
+            # Asked for now, because other threads want to know, and a socket may be closed while it
+            # tells them.
             self._addresses = tuple(listener.extra(SocketAttribute.sockname) for listener in listeners)
 
     def _check_not_closed(self) -> None:

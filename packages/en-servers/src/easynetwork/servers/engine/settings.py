@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server was told, as records: a connection or a peer takes them, and does not know its service."""
+"""What a server was told, as records: a connection or a peer takes them, and does not know its
+service.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ _ResponseT = TypeVar("_ResponseT")
 _DatagramT = TypeVar("_DatagramT", bound=Sized)
 
 BACKLOG: Final = 512
-"""Connections that may wait to be accepted, unless the server's option says otherwise; the kernel may lower it (net.core.somaxconn)."""
+"""Connections that may wait to be accepted, unless the server's option says otherwise; the kernel
+may lower it (net.core.somaxconn)."""
 
 PeerAttributes = Callable[[], Mapping[Any, Callable[[], Any]]]
-"""Makes the typed attributes of a peer. They are made when they are asked for, which few handlers do: they would be a tenth of an idle connection."""
+"""Makes the typed attributes of a peer. They are made when they are asked for, which few handlers
+do: they would be a tenth of an idle connection."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +46,8 @@ class Established:
     """Bytes of the first packets, which were read already."""
 
     address: object = None
-    """The peer's address, if it is another one than the socket's (behind a proxy): for the log, and to be counted under."""
+    """The peer's address, if it is another one than the socket's (behind a proxy): for the log, and
+    to be counted under."""
 
     attributes: Mapping[Any, Callable[[], Any]] = field(default_factory=dict[Any, Callable[[], Any]])
     """Typed attributes to add, in place of those of the same name."""
@@ -63,7 +68,8 @@ class StreamSettings(Generic[_RequestT, _ResponseT]):
     logger: logging.Logger
 
     describe_peer: Callable[[ByteStream], tuple[object, PeerAttributes]]
-    """Gives the address of a peer, and its typed attributes. Raises `OSError` if the connection is gone already."""
+    """Gives the address of a peer, and its typed attributes. Raises `OSError` if the connection is
+    gone already."""
 
     establish: Callable[[ByteStream], Awaitable[Established]] = no_tls
     """Makes an accepted connection ready for packets (TLS); runs in the client's task."""
@@ -99,7 +105,8 @@ class DatagramSettings(Generic[_DatagramT, _RequestT, _ResponseT]):
     """Makes packets of datagrams."""
 
     send_with_control: Callable[[Any, bytes, Any, Any], Awaitable[None]] | None = None
-    """Sends data and control messages, of listener, data, messages and address; None where there are none."""
+    """Sends data and control messages, of listener, data, messages and address; None where there
+    are none."""
 
     limits: ServerLimits = field(default_factory=ServerLimits)
     timeouts: ServerTimeouts = field(default_factory=ServerTimeouts)

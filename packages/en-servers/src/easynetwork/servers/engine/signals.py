@@ -14,18 +14,22 @@ __all__ = ("ending_by_signals",)
 
 
 class _Ended(SystemExit, KeyboardInterrupt):
-    """Ctrl-C for those who catch that; for all others the end of the program, with a status and without a traceback."""
+    """Ctrl-C for those who catch that; for all others the end of the program, with a status and
+    without a traceback.
+    """
 
 
 @contextmanager
 def ending_by_signals(stops: Sequence[Callable[[], object]]) -> Generator[None]:
-    """Has the service inside ended by Ctrl-C, which is the event loop's own affair, and by SIGTERM, for which one of ``stops`` is called in another thread.
+    """Has the service inside ended by Ctrl-C, which is the event loop's own affair, and by SIGTERM,
+    for which one of ``stops`` is called in another thread.
 
-    Each SIGTERM calls the next one; after the last, one more ends the process at once. Does nothing outside of the main thread, and leaves SIGTERM alone if the program handles it itself.
+    Each SIGTERM calls the next one; after the last, one more ends the process at once. Does nothing
+    outside of the main thread, and leaves SIGTERM alone if the program handles it itself.
 
     Raises:
-        KeyboardInterrupt: a signal has ended the service. If nobody catches it, the process ends with the status that shells have for the signal, 128 and
-            its number.
+        KeyboardInterrupt: a signal has ended the service. If nobody catches it, the process ends
+            with the status that shells have for the signal, 128 and its number.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -47,8 +51,9 @@ def _at_sigterm(stops: Sequence[Callable[[], object]]) -> Generator[Callable[[],
         return
     has_come = False
     left = list(stops)
-    # A signal's handler interrupts the event loop anywhere, also where that holds a lock. So another thread stops it, told by the one thing that
-    # the standard library has for such places (`SimpleQueue.put`).
+    # A signal's handler interrupts the event loop anywhere, also where that holds a lock. So
+    # another thread stops it, told by the one thing that the standard library has for such places
+    # (`SimpleQueue.put`).
     news: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 
     def tell(number: int, frame: FrameType | None) -> None:

@@ -59,7 +59,9 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         return self._server.get_addresses()
 
     def get_sockets(self) -> tuple[ISocket, ...]:
-        """Views of the listening sockets, for options and the like; empty while the server does not run. Thread-safe."""
+        """Views of the listening sockets, for options and the like; empty while the server does not
+        run. Thread-safe.
+        """
         return self._server.get_sockets()
 
     @property
@@ -95,14 +97,18 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
         is_up_event: SupportsEventSet | None = None,
         runner_options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Serves in this thread until `shutdown` is called, or until the server is closed and its last client is gone.
+        """Serves in this thread until `shutdown` is called, or until the server is closed and its
+        last client is gone.
 
-        Can be called again after it has returned, and then binds its addresses anew. In the main thread, Ctrl-C and SIGTERM end it as
-        `shutdown` does (SIGTERM if the program has no handler of its own for it); a second SIGTERM ends the process at once. If the server's time-outs
-        have a time to drain, the first SIGTERM gives it to the handlers, the second cancels them, and the third ends the process.
+        Can be called again after it has returned, and then binds its addresses anew. In the main
+        thread, Ctrl-C and SIGTERM end it as `shutdown` does (SIGTERM if the program has no handler
+        of its own for it); a second SIGTERM ends the process at once. If the server's time-outs
+        have a time to drain, the first SIGTERM gives it to the handlers, the second cancels them,
+        and the third ends the process.
 
         Args:
-            is_up_event: is set when clients are accepted: a `threading.Event`, or anything with ``set()``.
+            is_up_event: is set when clients are accepted: a `threading.Event`, or anything with
+                ``set()``.
             runner_options: in place of what the constructor was given.
 
         Raises:
@@ -110,8 +116,9 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
             ServerAlreadyRunning: another thread is in this method.
             RuntimeError: an event loop is running in this thread.
             OSError: an address cannot be bound.
-            KeyboardInterrupt: Ctrl-C or SIGTERM has ended the service. If nobody catches it, the program ends without a traceback, with the status that
-                shells have for the signal: 130, or 143.
+            KeyboardInterrupt: Ctrl-C or SIGTERM has ended the service. If nobody catches it, the
+                program ends without a traceback, with the status that shells have for the signal:
+                130, or 143.
         """
         run = self._begin()
         options = self._runner_options if runner_options is None else runner_options
@@ -148,7 +155,10 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
             raise failure
 
     def server_close(self) -> None:
-        """Stops listening, for good; safe to repeat. Thread-safe. Clients that are connected stay until they are done, then `serve_forever` returns.
+        """Stops listening, for good; safe to repeat.
+
+        Thread-safe. Clients that are connected stay until they are done, then `serve_forever`
+        returns.
 
         Raises:
             RuntimeError: this is the thread that serves.
@@ -166,13 +176,16 @@ class BaseStandaloneNetworkServer(AbstractNetworkServer, Generic[_AddressT]):
             concurrent.futures.wait((closing,))
 
     def shutdown(self, timeout: float | None = None, *, drain: float | None = None) -> None:
-        """Ends `serve_forever` with all its clients, and waits for its end. Thread-safe; returns at once if the server does not run.
+        """Ends `serve_forever` with all its clients, and waits for its end.
+
+        Thread-safe; returns at once if the server does not run.
 
         Args:
-            timeout: seconds to wait at most. If they were not enough, the log names the handler and the clients that it still has; `serve_forever`
-                returns when it is done with them.
-            drain: seconds in which handlers may finish the requests that they have, before they are cancelled
-                (`AbstractAsyncNetworkServer.shutdown`); with a shorter ``timeout`` they have this time all the same.
+            timeout: seconds to wait at most. If they were not enough, the log names the handler and
+                the clients that it still has; `serve_forever` returns when it is done with them.
+            drain: seconds in which handlers may finish the requests that they have, before they are
+                cancelled (`AbstractAsyncNetworkServer.shutdown`); with a shorter ``timeout`` they
+                have this time all the same.
 
         Raises:
             RuntimeError: this is the thread that serves.
@@ -247,5 +260,7 @@ class _Run:
 
 
 def standalone_backend(backend: AsyncBackend | BuiltinAsyncBackendLiteral | None) -> AsyncBackend:
-    """The backend that ``backend`` means to a standalone server: itself, the one of that name, or for None that of asyncio."""
+    """The backend that ``backend`` means to a standalone server: itself, the one of that name, or
+    for None that of asyncio.
+    """
     return ensure_backend("asyncio" if backend is None else backend)

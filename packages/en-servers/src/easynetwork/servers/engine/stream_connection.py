@@ -34,13 +34,16 @@ _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
 
 _UNTIMED: Final = 0.0
-"""The end of a turn of which only one thing was done yet: most turns are over after that, and need no look at the clock."""
+"""The end of a turn of which only one thing was done yet: most turns are over after that, and need
+no look at the clock."""
 
 _FIRST_READ_SIZE: Final = 4096
-"""Bytes of a connection's first read; a read that is filled makes the next one larger. Most packets are small, and a large read makes a large object."""
+"""Bytes of a connection's first read; a read that is filled makes the next one larger. Most packets
+are small, and a large read makes a large object."""
 
 _MAX_HELD: Final = MAX_RECV_SIZE
-"""Bytes of answers that are held back: few enough for the kernel to take them at once in most cases."""
+"""Bytes of answers that are held back: few enough for the kernel to take them at once in most
+cases."""
 
 
 class _InputEnded(Exception):
@@ -48,10 +51,11 @@ class _InputEnded(Exception):
 
 
 class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _ResponseT]):
-    """Packets both ways over one stream: the handler's `AsyncStreamClient`, and the driver's `PacketSource`.
+    """Packets both ways over one stream: the handler's `AsyncStreamClient`, and the driver's
+    `PacketSource`.
 
-    Answers that the handler sends while more requests are here already are held back (*corked*), and
-    leave in one system call: before anything is waited for, or when there are many.
+    Answers that the handler sends while more requests are here already are held back (*corked*),
+    and leave in one system call: before anything is waited for, or when there are many.
 
     Args:
         settings: of the server.
@@ -64,7 +68,8 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
 
     receive_errors: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, _InputEnded)
 
-    # More attributes than Python keeps inline (30): as slots they are 3 % faster, and take less memory.
+    # More attributes than Python keeps inline (30): as slots they are 3 % faster, and take less
+    # memory.
     # fmt: off
     __slots__ = (
         "_attributes", "_closing", "_counters", "_data_received", "_deadline", "_default_timeout",
@@ -115,7 +120,8 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         self._was_sent_to_before = False
 
         self.closed = False
-        """Whether nothing more will be sent or received; the stream's own state is asked only where it may have changed."""
+        """Whether nothing more will be sent or received; the stream's own state is asked only where
+        it may have changed."""
         self._closing: IEvent | None = None  # set when the `aclose` that is under way has ended
         self.is_over = False
         self.reason: CloseReason | None = None
@@ -252,13 +258,17 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         return self._end()
 
     def end_input(self, reason: CloseReason) -> None:
-        """Ends receiving: at its next ``yield``, or where it waits at one, the handler is told that it was the end. Safe to repeat."""
+        """Ends receiving: at its next ``yield``, or where it waits at one, the handler is told that
+        it was the end. Safe to repeat.
+        """
         self._input_ended = True
         self._input_ended_by = reason
         self._stream.interrupt_receive(_InputEnded())
 
     def _end(self) -> Answer[_RequestT]:
-        """Answers that it was the end, once a close that another task has begun is complete: the end of the handler might cancel it."""
+        """Answers that it was the end, once a close that another task has begun is complete: the
+        end of the handler might cancel it.
+        """
         if self._closing is not None and not self._closing.is_set():
             return NEED_DATA
         if self._input_ended_by is not None:
@@ -291,7 +301,9 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         raise UnsupportedOperation("this transport cannot receive control messages")
 
     def _deliver_control(self) -> None:
-        """Hands on the control messages of the packet that was just taken; only where `check_control` allows them."""
+        """Hands on the control messages of the packet that was just taken; only where
+        `check_control` allows them.
+        """
 
     def _idle_limit(self) -> float:
         """When the wait that begins now has to end, for the packet's sake or for the client's."""
@@ -302,7 +314,10 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         return limit if self._deadline is None else min(limit, self._deadline)
 
     def _has_used_up_its_turn(self) -> bool:
-        """Whether the others should have theirs. A turn begins with the first thing done after a wait."""
+        """Whether the others should have theirs.
+
+        A turn begins with the first thing done after a wait.
+        """
         if len(self._sends) >= FULL:  # all sends come by here but the first one after a read
             self._counters.traffic.add_up()
         if self._turn_ends is None:
@@ -360,7 +375,9 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
             raise encoder_crashed() from exc
 
     async def _send_rest(self, rest: memoryview) -> None:
-        """Sends the rest of what the kernel had no room for: nothing else may follow what has left."""
+        """Sends the rest of what the kernel had no room for: nothing else may follow what has
+        left.
+        """
         try:
             await self._send_in_turn(self._stream.send, rest)
         except BaseException:
@@ -429,7 +446,10 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
             await self._give_turn_away()
 
     def uncork(self) -> None:
-        """Sends what is held, and no longer holds anything back. A task sends what the kernel has no room for."""
+        """Sends what is held, and no longer holds anything back.
+
+        A task sends what the kernel has no room for.
+        """
         self.corked = False
         if self._held and (rest := self._flush_nowait()):
             lock = self._begin_send()
@@ -458,7 +478,9 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         return memoryview(data)[sent:] if sent < len(data) else None
 
     def _lose(self, error: OSError) -> None:
-        """Notes that answers were lost whose `send_packet` has returned: the next one raises ``error``, and the next ``yield`` is the end."""
+        """Notes that answers were lost whose `send_packet` has returned: the next one raises
+        ``error``, and the next ``yield`` is the end.
+        """
         self._flush_error = error
         self.corked = False  # or the next one would be held, and not fail
         if isinstance(error, SendStalledError):

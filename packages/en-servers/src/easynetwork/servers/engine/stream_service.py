@@ -33,7 +33,8 @@ _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
 
 _ACCEPT_PAUSE: Final = 0.1
-"""Seconds to wait when the system is out of descriptors or memory: they come back when clients leave, not by asking again."""
+"""Seconds to wait when the system is out of descriptors or memory: they come back when clients
+leave, not by asking again."""
 
 
 class StreamService(Generic[_RequestT, _ResponseT]):
@@ -41,7 +42,8 @@ class StreamService(Generic[_RequestT, _ResponseT]):
 
     Args:
         settings: of the server.
-        make_connection: makes the connection of an accepted stream, of the arguments of `StreamConnection`.
+        make_connection: makes the connection of an accepted stream, of the arguments of
+            `StreamConnection`.
     """
 
     def __init__(
@@ -106,7 +108,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
             await backend.coro_yield()
 
     async def drain(self, listener: StreamListener, clients: TaskGroup) -> bool:
-        """Tells the clients that it was the end, and those who are in the kernel's queue too, where a closed listener would reset them."""
+        """Tells the clients that it was the end, and those who are in the kernel's queue too, where
+        a closed listener would reset them.
+        """
         self._is_draining = True
         with contextlib.suppress(OSError):
             for _ in range(listener.backlog + 1):  # Linux lets one more wait
@@ -172,7 +176,10 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     async def _admit(
         self, accepted: ByteStream, clients: TaskGroup
     ) -> tuple[StreamConnection[_RequestT, _ResponseT], object] | None:
-        """Makes a connection ready for packets, and returns it with the address of its peer. None if that has failed, or the peer has too many."""
+        """Makes a connection ready for packets, and returns it with the address of its peer.
+
+        None if that has failed, or the peer has too many.
+        """
         settings = self._settings
         try:
             established = await settings.establish(accepted)
@@ -203,7 +210,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         self.counters.closed[CloseReason.HANDSHAKE_FAILED] += 1
 
     async def _run_on_connection(self, client: StreamConnection[_RequestT, _ResponseT]) -> bool:
-        """Runs ``on_connection()``, in either of its forms; False if the peer went away meanwhile."""
+        """Runs ``on_connection()``, in either of its forms; False if the peer went away
+        meanwhile.
+        """
         call = self.handler.on_connection(client)
         if isinstance(call, AsyncGenerator):
             steps = drive(lambda _: call, client, once=True)
@@ -214,7 +223,9 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     async def _end_client(
         self, client: StreamConnection[_RequestT, _ResponseT], address: object, is_connected: bool
     ) -> None:
-        """Runs ``on_disconnection()`` if the handler knows the client, and closes the connection."""
+        """Runs ``on_disconnection()`` if the handler knows the client, and closes the
+        connection.
+        """
         try:
             client.uncork()
             if is_connected:

@@ -147,8 +147,9 @@ class AnyIOTaskGroup(TaskGroup):
 
 
 def _is_stray_cancellation() -> bool:
-    # No scope around the task is cancelled. Awaiting a cancelled asyncio task raises such an error, or joining a task
-    # that was cancelled; if it left, anyio would cancel all the other tasks of the group.
+    # No scope around the task is cancelled. Awaiting a cancelled asyncio task raises such an error,
+    # or joining a task that was cancelled; if it left, anyio would cancel all the other tasks of
+    # the group.
     return anyio.current_effective_deadline() > -math.inf
 
 

@@ -26,7 +26,10 @@ class Time(metaclass=ABCMeta):
 
     @abstractmethod
     def current_time(self) -> float:
-        """The time of the event loop, which has nothing to do with the time of day. Every deadline is given in it."""
+        """The time of the event loop, which has nothing to do with the time of day.
+
+        Every deadline is given in it.
+        """
 
     @abstractmethod
     async def sleep(self, delay: float) -> None:
@@ -72,7 +75,10 @@ class Cancellation(Time):
 
     @contextmanager
     def timeout_at(self, deadline: float) -> Generator[CancelScope, None, None]:
-        """Opens a scope that is left with `TimeoutError` at ``deadline``. Cancelled by hand, it is left silently."""
+        """Opens a scope that is left with `TimeoutError` at ``deadline``.
+
+        Cancelled by hand, it is left silently.
+        """
         with self.open_cancel_scope(deadline=deadline) as scope:
             yield scope
         if scope.cancelled_caught() and self.current_time() >= scope.when():
@@ -80,9 +86,11 @@ class Cancellation(Time):
 
     @abstractmethod
     async def ignore_cancellation(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs ``coroutine`` to its end and returns its result, even if this task is cancelled meanwhile.
+        """Runs ``coroutine`` to its end and returns its result, even if this task is cancelled
+        meanwhile.
 
-        The cancellation is delivered at the task's next wait. The coroutine may run in a task and a context of its own.
+        The cancellation is delivered at the task's next wait. The coroutine may run in a task and a
+        context of its own.
         """
 
     @abstractmethod
@@ -125,9 +133,11 @@ class Tasks(metaclass=ABCMeta):
         """
 
     def run_steps(self, steps: Generator[Any, Any, T]) -> Awaitable[T]:
-        """Awaits ``steps``, a generator of what is to be waited for, as `types.coroutine` makes a coroutine of.
+        """Awaits ``steps``, a generator of what is to be waited for, as `types.coroutine` makes a
+        coroutine of.
 
-        An event loop may step it without waking the task, as long as the code inside cannot tell the difference.
+        An event loop may step it without waking the task, as long as the code inside cannot tell
+        the difference.
         """
         return _await_all(steps)
 
@@ -159,7 +169,8 @@ class Synchronization(metaclass=ABCMeta):
 
     @abstractmethod
     def create_condition_var(self, lock: ILock | None = None) -> ICondition:
-        """Makes a condition variable over ``lock``, which is one of `create_lock`; None makes a new one.
+        """Makes a condition variable over ``lock``, which is one of `create_lock`; None makes a new
+        one.
 
         Who waits or notifies must have taken the lock through the condition.
 
@@ -179,10 +190,12 @@ class Threads(metaclass=ABCMeta):
         *args: *Args,
         abandon_on_cancel: bool = False,
     ) -> T:
-        """Calls ``func(*args)`` in a worker thread, in a copy of the caller's context, and waits for the result.
+        """Calls ``func(*args)`` in a worker thread, in a copy of the caller's context, and waits
+        for the result.
 
-        If this is cancelled, it waits for the function all the same and returns its result before the cancellation is
-        delivered; with ``abandon_on_cancel`` it leaves at once, and the thread finishes alone.
+        If this is cancelled, it waits for the function all the same and returns its result before
+        the cancellation is delivered; with ``abandon_on_cancel`` it leaves at once, and the thread
+        finishes alone.
         """
 
     @abstractmethod

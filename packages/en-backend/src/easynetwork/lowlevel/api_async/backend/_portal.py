@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A threads portal over any event loop that other threads can make call a function.
 
-anyio's `BlockingPortal` is not used: its ``start_task_soon()`` waits for the event loop, and a worker that reports to
-an event loop which is itself waiting for that thread would hang both.
+anyio's `BlockingPortal` is not used: its ``start_task_soon()`` waits for the event loop, and a
+worker that reports to an event loop which is itself waiting for that thread would hang both.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class EventLoopPortal(ThreadsPortal):
     async def _await(
         self, coro_func: Callable[[], Coroutine[Any, Any, T]], future: concurrent.futures.Future[T]
     ) -> None:
-        # The future stays "pending" while the coroutine runs, because one that is "running" refuses to be cancelled.
+        # The future stays "pending" while the coroutine runs, because one that is "running" refuses
+        # to be cancelled.
         if future.cancelled():
             future.set_running_or_notify_cancel()
             return

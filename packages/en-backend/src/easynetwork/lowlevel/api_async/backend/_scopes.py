@@ -14,8 +14,9 @@ __all__ = ("CancelScope",)
 class CancelScope(metaclass=ABCMeta):
     """A ``with`` block that can be cancelled as a whole, at once or at a deadline.
 
-    Cancellation is a state: every wait inside is interrupted until the block is left, which swallows its cancellation.
-    Deadlines are absolute, in the backend's time (`AsyncBackend.current_time`), in seconds; `math.inf` is none.
+    Cancellation is a state: every wait inside is interrupted until the block is left, which
+    swallows its cancellation. Deadlines are absolute, in the backend's time
+    (`AsyncBackend.current_time`), in seconds; `math.inf` is none.
     """
 
     @abstractmethod
@@ -30,7 +31,10 @@ class CancelScope(metaclass=ABCMeta):
         exc_tb: TracebackType | None,
         /,
     ) -> bool:
-        """Closes the scope, in the task that opened it. True if the exception was this scope's own cancellation."""
+        """Closes the scope, in the task that opened it.
+
+        True if the exception was this scope's own cancellation.
+        """
 
     @abstractmethod
     def cancel(self) -> None:
@@ -42,7 +46,10 @@ class CancelScope(metaclass=ABCMeta):
 
     @abstractmethod
     def cancelled_caught(self) -> bool:
-        """Tells, once the scope is closed, whether it swallowed its cancellation. A block may end before it notices."""
+        """Tells, once the scope is closed, whether it swallowed its cancellation.
+
+        A block may end before it notices.
+        """
 
     @abstractmethod
     def when(self) -> float:

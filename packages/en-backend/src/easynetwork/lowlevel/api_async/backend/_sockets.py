@@ -79,7 +79,8 @@ class StreamSockets(metaclass=ABCMeta):
             host: name or address.
             port: port number.
             local_address: host and port to connect from.
-            happy_eyeballs_delay: seconds before the next address is tried while one is pending; None is the RFC's 0.25.
+            happy_eyeballs_delay: seconds before the next address is tried while one is pending;
+                None is the RFC's 0.25.
 
         Raises:
             OSError: no address could be connected; the message names each.
@@ -94,7 +95,9 @@ class StreamSockets(metaclass=ABCMeta):
         *,
         reuse_port: bool = False,
     ) -> Sequence[StreamListener]:
-        """Listens on every address of ``host``, or on none if one fails. None or an empty name means all interfaces.
+        """Listens on every address of ``host``, or on none if one fails.
+
+        None or an empty name means all interfaces.
 
         Args:
             host: name or address, or several.
@@ -108,7 +111,8 @@ class StreamSockets(metaclass=ABCMeta):
 
     @abstractmethod
     async def wrap_stream_socket(self, socket: _socket.socket) -> ByteStream:
-        """Makes a stream of a connected TCP or Unix socket (`ControlByteStream`), which belongs to the stream from then on.
+        """Makes a stream of a connected TCP or Unix socket (`ControlByteStream`), which belongs to
+        the stream from then on.
 
         Raises:
             ValueError: it is not a stream socket.
@@ -128,7 +132,8 @@ class DatagramSockets(metaclass=ABCMeta):
         local_address: tuple[str, int] | None = None,
         family: int = _socket.AF_UNSPEC,
     ) -> DatagramEndpoint:
-        """Makes a socket that exchanges datagrams with one peer, at the first address of ``remote_host`` that works.
+        """Makes a socket that exchanges datagrams with one peer, at the first address of
+        ``remote_host`` that works.
 
         Raises:
             OSError: no address works.
@@ -142,7 +147,9 @@ class DatagramSockets(metaclass=ABCMeta):
         *,
         reuse_port: bool = False,
     ) -> Sequence[DatagramListener]:
-        """Binds every address of ``host``, like `StreamSockets.create_tcp_listeners`. ``::`` alone takes IPv4 datagrams as well.
+        """Binds every address of ``host``, like `StreamSockets.create_tcp_listeners`.
+
+        ``::`` alone takes IPv4 datagrams as well.
 
         Raises:
             OSError: an address cannot be resolved or bound.
@@ -150,7 +157,8 @@ class DatagramSockets(metaclass=ABCMeta):
 
     @abstractmethod
     async def wrap_connected_datagram_socket(self, socket: _socket.socket) -> DatagramEndpoint:
-        """Makes an endpoint of a connected UDP or Unix socket (`ControlDatagramEndpoint`), which belongs to the endpoint from then on.
+        """Makes an endpoint of a connected UDP or Unix socket (`ControlDatagramEndpoint`), which
+        belongs to the endpoint from then on.
 
         Raises:
             ValueError: it is not a datagram socket.
@@ -161,8 +169,9 @@ class DatagramSockets(metaclass=ABCMeta):
 class UnixSockets:
     """Unix sockets, which a backend need not have.
 
-    Paths are file names, or addresses; the empty one lets the system choose an abstract name (Linux). Socket files that were made here are
-    removed when their sockets are closed, if they are still the same.
+    Paths are file names, or addresses; the empty one lets the system choose an abstract name
+    (Linux). Socket files that were made here are removed when their sockets are closed, if they are
+    still the same.
     """
 
     async def create_unix_stream_connection(
@@ -181,12 +190,14 @@ class UnixSockets:
     ) -> StreamListener:
         """Listens on ``path``; the streams are `ControlByteStream`.
 
-        A socket file whose server is gone is replaced; that of a living server, and any other file, is left alone.
+        A socket file whose server is gone is replaced; that of a living server, and any other file,
+        is left alone.
 
         Args:
             path: where to listen.
             backlog: number of connections that the kernel keeps for `StreamListener.accept`.
-            mode: permissions of the socket file, which never has wider ones; None leaves them to the umask.
+            mode: permissions of the socket file, which never has wider ones; None leaves them to
+                the umask.
 
         Raises:
             OSError: the path cannot be bound.
@@ -198,7 +209,8 @@ class UnixSockets:
     async def create_unix_datagram_endpoint(
         self, path: UnixPath, *, local_path: UnixPath | None = None
     ) -> ControlDatagramEndpoint:
-        """Makes a socket that exchanges datagrams with ``path``; without a ``local_path`` it gets no answers.
+        """Makes a socket that exchanges datagrams with ``path``; without a ``local_path`` it gets
+        no answers.
 
         Raises:
             OSError: nobody is bound there.
@@ -209,7 +221,9 @@ class UnixSockets:
     async def create_unix_datagram_listener(
         self, path: UnixPath, *, mode: int | None = None
     ) -> ControlDatagramListener:
-        """Binds ``path``, with ``mode`` as in `create_unix_stream_listener`. Unnamed senders have the address None or an empty one.
+        """Binds ``path``, with ``mode`` as in `create_unix_stream_listener`.
+
+        Unnamed senders have the address None or an empty one.
 
         Raises:
             OSError: the path cannot be bound.

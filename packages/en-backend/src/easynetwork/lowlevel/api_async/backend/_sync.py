@@ -67,7 +67,8 @@ class ICondition(ILock, Protocol):
 
     @abstractmethod
     async def wait(self) -> Any:
-        """Releases the lock, waits to be notified, and takes the lock again, also if it is cancelled.
+        """Releases the lock, waits to be notified, and takes the lock again, also if it is
+        cancelled.
 
         Raises:
             RuntimeError: this task does not have the lock.

@@ -45,31 +45,40 @@ class Task(Generic[T_co], metaclass=ABCMeta):
 
     @abstractmethod
     def cancel(self) -> bool:
-        """Asks the task to end: every wait in it is interrupted from now on. False if it had ended already."""
+        """Asks the task to end: every wait in it is interrupted from now on.
+
+        False if it had ended already.
+        """
 
     @abstractmethod
     async def wait(self) -> None:
-        """Waits until the task has ended, in whatever way. Cancelling this leaves the task alone."""
+        """Waits until the task has ended, in whatever way.
+
+        Cancelling this leaves the task alone.
+        """
 
     @abstractmethod
     async def join(self) -> T_co:
         """Waits for the task and returns its result. Cancelling this leaves the task alone.
 
         Raises:
-            BaseException: what the task raised; the backend's cancellation error if it was cancelled.
+            BaseException: what the task raised; the backend's cancellation error if it was
+                cancelled.
         """
 
     @abstractmethod
     async def join_or_cancel(self) -> T_co:
-        """Like `join`, but if this is cancelled, so is the task, which has ended before the cancellation goes on."""
+        """Like `join`, but if this is cancelled, so is the task, which has ended before the
+        cancellation goes on.
+        """
 
 
 class TaskGroup(metaclass=ABCMeta):
     """An ``async with`` block that is not left before all tasks in it have ended.
 
-    If a task or the block itself raises, the others are cancelled, and the errors leave together as `ExceptionGroup`.
-    A task that ends by a cancellation of its own is no error and disturbs nobody; if the whole group is cancelled, one
-    cancellation leaves, however many tasks there were.
+    If a task or the block itself raises, the others are cancelled, and the errors leave together as
+    `ExceptionGroup`. A task that ends by a cancellation of its own is no error and disturbs nobody;
+    if the whole group is cancelled, one cancellation leaves, however many tasks there were.
     """
 
     @abstractmethod
@@ -84,7 +93,10 @@ class TaskGroup(metaclass=ABCMeta):
         exc_tb: TracebackType | None,
         /,
     ) -> bool | None:
-        """Waits for all tasks. If this is cancelled, they are cancelled, and waited for all the same."""
+        """Waits for all tasks.
+
+        If this is cancelled, they are cancelled, and waited for all the same.
+        """
 
     @abstractmethod
     def start_soon(
@@ -94,7 +106,8 @@ class TaskGroup(metaclass=ABCMeta):
         *args: *Args,
         name: str | None = None,
     ) -> None:
-        """Starts ``coro_func(*args)`` in a new task at the next occasion, in a copy of the caller's context.
+        """Starts ``coro_func(*args)`` in a new task at the next occasion, in a copy of the caller's
+        context.
 
         Raises:
             RuntimeError: the group is not open.
@@ -108,7 +121,9 @@ class TaskGroup(metaclass=ABCMeta):
         *args: *Args,
         name: str | None = None,
     ) -> Task[T]:
-        """Like `start_soon`, but waits until the task has begun. If this is cancelled, so is the task.
+        """Like `start_soon`, but waits until the task has begun.
+
+        If this is cancelled, so is the task.
 
         Raises:
             RuntimeError: the group is not open.

@@ -19,8 +19,9 @@ T = TypeVar("T")
 class ThreadsPortal(metaclass=ABCMeta):
     """The way from other threads into the event loop; open inside its ``async with`` block.
 
-    What is called runs in the event loop thread, in a copy of the caller's context. Every method raises `RuntimeError`
-    when it is called in the event loop thread, which would wait for itself, or while the portal is not open.
+    What is called runs in the event loop thread, in a copy of the caller's context. Every method
+    raises `RuntimeError` when it is called in the event loop thread, which would wait for itself,
+    or while the portal is not open.
     """
 
     @abstractmethod
@@ -45,7 +46,10 @@ class ThreadsPortal(metaclass=ABCMeta):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> concurrent.futures.Future[T]:
-        """Starts ``coro_func(*args, **kwargs)`` in the event loop. Cancelling the future cancels the coroutine."""
+        """Starts ``coro_func(*args, **kwargs)`` in the event loop.
+
+        Cancelling the future cancels the coroutine.
+        """
 
     @abstractmethod
     def run_sync_soon(
@@ -64,7 +68,8 @@ class ThreadsPortal(metaclass=ABCMeta):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Like `run_coroutine_soon`, and waits for the result; an exception in this wait cancels the coroutine.
+        """Like `run_coroutine_soon`, and waits for the result; an exception in this wait cancels
+        the coroutine.
 
         Raises:
             concurrent.futures.CancelledError: the coroutine was cancelled.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface between easynetwork and an event loop. A third party adds one by implementing `AsyncBackend`."""
+"""The interface between easynetwork and an event loop.
+
+A third party adds one by implementing `AsyncBackend`.
+"""
 
 from __future__ import annotations
 
@@ -25,4 +28,6 @@ __all__ = (
 
 
 class AsyncBackend(Runtime, NameResolution, StreamSockets, DatagramSockets, UnixSockets):
-    """All that easynetwork asks of an event loop, and what request handlers get from ``client.backend()``."""
+    """All that easynetwork asks of an event loop, and what request handlers get from
+    ``client.backend()``.
+    """

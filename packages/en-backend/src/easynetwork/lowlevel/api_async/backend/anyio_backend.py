@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What anyio gives for more than one event loop; a backend on such a loop adds how programs run, and sockets."""
+"""What anyio gives for more than one event loop; a backend on such a loop adds how programs run,
+and sockets.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ class AnyIOBackend(AsyncBackend):
     def thread_safe_call_soon(self) -> Callable[[Callable[[], object]], object]:
         """Gives the function by which other threads make the running event loop call something.
 
-        The calls are made in the order of the requests, each in a copy of the requester's context, where anyio has to
-        know its event loop. The function does not wait; it raises `RuntimeError` when the event loop is gone.
+        The calls are made in the order of the requests, each in a copy of the requester's context,
+        where anyio has to know its event loop. The function does not wait; it raises `RuntimeError`
+        when the event loop is gone.
         """
 
     # time and cancellation

@@ -32,7 +32,8 @@ _instances_lock = threading.Lock()
 
 
 def ensure_backend(backend: str | AsyncBackend | None) -> AsyncBackend:
-    """The backend that ``backend`` means: itself, the one of that name, or for None the one of the running event loop.
+    """The backend that ``backend`` means: itself, the one of that name, or for None the one of the
+    running event loop.
 
     Raises:
         RuntimeError: None was given, and no event loop is running.
@@ -51,10 +52,12 @@ def ensure_backend(backend: str | AsyncBackend | None) -> AsyncBackend:
 
 
 def new_builtin_backend(name: BuiltinAsyncBackendLiteral | str) -> AsyncBackend:
-    """The backend that is installed under ``name``, which may be a third party's; always the same instance.
+    """The backend that is installed under ``name``, which may be a third party's; always the same
+    instance.
 
     Raises:
-        ImportError: it is one of easynetwork's own, and its distribution is not installed; or what is installed cannot be imported.
+        ImportError: it is one of easynetwork's own, and its distribution is not installed; or what
+            is installed cannot be imported.
         ValueError: nothing installed has that name, or more than one distribution has.
         TypeError: what is installed is no backend.
     """
@@ -103,7 +106,8 @@ def _not_installed(name: str, installed: list[str]) -> Exception:
 
 
 def running_library() -> str:
-    """The name of the library whose event loop is running in this thread, ``"asyncio"`` for instance.
+    """The name of the library whose event loop is running in this thread, ``"asyncio"`` for
+    instance.
 
     Raises:
         RuntimeError: none is.
@@ -127,7 +131,8 @@ def running_library() -> str:
 
 
 def refuse_nested_event_loop() -> None:
-    """To be called before an event loop is made, because some are made first and cannot be closed then.
+    """To be called before an event loop is made, because some are made first and cannot be closed
+    then.
 
     Raises:
         RuntimeError: an event loop is running in this thread already.
@@ -140,7 +145,9 @@ def refuse_nested_event_loop() -> None:
 
 
 def call_outside_tasks(func: Callable[[], object]) -> None:
-    """Calls ``func`` in a callback of an asyncio event loop, where anyio has to know it all the same."""
+    """Calls ``func`` in a callback of an asyncio event loop, where anyio has to know it all the
+    same.
+    """
     # If sniffio is there, anyio asks it for the event loop; it sees asyncio only in tasks.
     sniffio: Any = sys.modules.get("sniffio")
     if sniffio is not None:
