@@ -120,7 +120,7 @@ class _Stepper:
             self._outcome = _Raised(_without_last_frame(exc))
         else:
             if trap is waiter and self._cancellation is None:
-                waiter.sleep_on(wake_task)
+                waiter.wake_task = wake_task
                 return
             self._outcome = _Trapped(trap)
         finally:

@@ -46,7 +46,8 @@ class Waiter:
     def __init__(self, loop: asyncio.AbstractEventLoop, nobody_waits: Callable[[], object]) -> None:
         self._loop = loop
         self._nobody_waits = nobody_waits
-        self._wake_task: Callable[[asyncio.Future[None]], object] | None = None
+        self.wake_task: Callable[[asyncio.Future[None]], object] | None = None
+        """Wakes the task that waits; None while none does."""
         self.run_in_context: Callable[..., object]
         """Calls a function in the context of the task that waits."""
         self._context: contextvars.Context
@@ -63,7 +64,7 @@ class Waiter:
     @property
     def is_waited_for(self) -> bool:
         """Whether a task waits, and nothing has woken it yet."""
-        return self._wake_task is not None
+        return self.wake_task is not None
 
     @coroutine
     def wait(self) -> Generator[Any, None, None]:
@@ -79,7 +80,7 @@ class Waiter:
         """What a generator-based coroutine has to yield at once, if it does not want to `wait` in
         one more.
         """
-        if self._wake_task is not None:
+        if self.wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         self._asyncio_future_blocking = True
         return self
@@ -89,32 +90,28 @@ class Waiter:
 
         Only for callbacks of the event loop: no other task may be running.
         """
-        wake_task = self._wake_task
+        wake_task = self.wake_task
         if wake_task is None:
             self._nobody_waits()
         elif self.stepper is not None:
-            self._wake_task = None
+            self.wake_task = None
             self.stepper.step(self, wake_task)
         else:
-            self._wake_task = None
+            self.wake_task = None
             self.run_in_context(wake_task, self.done_future)
         del wake_task  # has the task, and since Python 3.12 an error that ends the task may have this frame
-
-    def sleep_on(self, wake_task: Callable[[asyncio.Future[None]], object]) -> None:
-        """Goes back to the wait that `wake` has interrupted."""
-        self._wake_task = wake_task
 
     def wake_soon(self, error: Exception) -> None:
         """Has the task, if there is one, run in the loop's next iteration, where it raises
         ``error``.
         """
-        if self._wake_task is not None:
+        if self.wake_task is not None:
             failed: asyncio.Future[None] = self._loop.create_future()
             failed.set_exception(error)
             self._wake_with(failed)
 
     def _wake_with(self, future: asyncio.Future[None]) -> None:
-        wake_task, self._wake_task = self._wake_task, None
+        wake_task, self.wake_task = self.wake_task, None
         self.stepper = None
         assert wake_task is not None
         self._loop.call_soon(wake_task, future, context=self._context)
@@ -125,17 +122,17 @@ class Waiter:
         return self._loop
 
     def done(self) -> bool:
-        return self._wake_task is None
+        return self.wake_task is None
 
     def add_done_callback(
         self, callback: Callable[[asyncio.Future[None]], object], *, context: contextvars.Context
     ) -> None:
-        self._wake_task = callback
+        self.wake_task = callback
         self._context = context
         self.run_in_context = context.run
 
     def cancel(self, msg: Any = None) -> bool:
-        if self._wake_task is None:
+        if self.wake_task is None:
             if self.stepper is None:
                 return False  # the task is on its way already
             self.stepper.cancel(msg)

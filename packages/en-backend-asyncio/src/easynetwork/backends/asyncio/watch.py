@@ -51,7 +51,7 @@ class AsyncIOSocketWatch(Waiter, SocketWatch):
 
     def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
         # The rule of `waited_for` is repeated instead of called, because each packet comes by here.
-        if self._wake_task is not None:
+        if self.wake_task is not None:
             raise BusyResourceError("another task waits for this socket already")
         if not self._watched:
             self._watch()
