@@ -82,11 +82,9 @@ class ControlDatagramReader(DatagramReader[AnyDatagram, _RequestT]):
 
     def read(self, datagram: AnyDatagram, data_received: Callable[[Any], object] | None) -> _RequestT:
         if isinstance(datagram, bytes):
-            if data_received is None:
-                return self._decode(datagram)
             datagram = ControlDatagram(datagram, ReceivedControl(), is_cut=False)
         with contextlib.closing(datagram.control):
-            packet = self._decode(datagram.whole_data())
+            packet = self.decode(datagram.whole_data())
             if data_received is not None:
                 datagram.control.deliver(data_received)
             return packet

@@ -48,6 +48,7 @@ class SharedSocket:
         self.counters = counters
         self.traffic = counters.traffic
         self.sends = counters.traffic.sends
+        self.decode = settings.reader.decode
         self.read = settings.reader.read
         self.encode = make_datagram_encoder(settings.protocol)
         self.is_receiving = True
@@ -161,6 +162,8 @@ class DatagramPeer(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Response
         datagram = self.queue.pop(0)
         self.taken += 1
         try:
+            if self._data_received is None and type(datagram) is bytes:
+                return shared.decode(datagram)  # type: ignore[no-any-return]  # as below
             return shared.read(datagram, self._data_received)  # type: ignore[no-any-return]  # the settings are of any protocol here
         except DatagramProtocolParseError:
             shared.counters.parse_errors += 1
@@ -225,17 +228,6 @@ class DatagramPeer(AsyncDatagramClient[_ResponseT], Generic[_RequestT, _Response
         return ClientClosedError("the server is closed") if self.is_closing() else exc
 
     # the queue
-
-    def activate(self, datagram: Sized) -> None:
-        """Queues a datagram for a generator that is about to run."""
-        self.queue.append(datagram)
-        self.is_active = True
-
-    def deactivate(self) -> None:
-        """Throws away what is left when no generator runs any more."""
-        self.is_active = False
-        if self.queue:
-            self.discard_all()
 
     def put(self, datagram: Sized) -> bool:
         """Queues a datagram, and wakes the generator that waits for it; False if there is no

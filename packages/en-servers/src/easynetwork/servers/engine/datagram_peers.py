@@ -158,30 +158,52 @@ class DatagramPeers(Generic[_DatagramT, _RequestT, _ResponseT]):
                     if not (peer.is_active and peer.put(datagram)):
                         self._drop(peer, datagram)
                     continue
-                peer.activate(datagram)
-                self._active += 1
+                peer.queue.append(datagram)
+                context = self._new_context()
                 try:
-                    while peer.queue:
-                        context = self._new_context()
-                        trap = context.run(runner.send, peer)
-                        if trap is not _DONE:
-                            if self._leading == number:
-                                self._start_lead()  # this one is the handler's until the peer has no more datagrams
-                            self._waiting.add(peer)
-                            try:
-                                await _finish(runner, context, trap)
-                            finally:
-                                self._waiting.discard(peer)
-                finally:
-                    peer.deactivate()
-                    self._active -= 1
-                    if self._was_crowded and not self._active:
-                        self._forget_the_crowd()
+                    trap = context.run(runner.send, peer)
+                except BaseException:
+                    peer.discard_all()
+                    raise
+                if trap is not _DONE or peer.queue:
+                    await self._serve_peer(peer, number, runner, context, trap)
         finally:
             runner.close()
             if self._leading == number:
                 self._leading = 0
                 self._over.set()
+
+    async def _serve_peer(
+        self,
+        peer: DatagramPeer[_RequestT, _ResponseT],
+        number: int,
+        runner: Generator[Any, Any, None],
+        context: contextvars.Context,
+        trap: Any,
+    ) -> None:
+        """Awaits the handler of a peer that has to wait, until the peer has no more datagrams."""
+        peer.is_active = True
+        self._active += 1
+        try:
+            while True:
+                if trap is not _DONE:
+                    if self._leading == number:
+                        self._start_lead()  # this task is the handler's from now on
+                    self._waiting.add(peer)
+                    try:
+                        await _finish(runner, context, trap)
+                    finally:
+                        self._waiting.discard(peer)
+                if not peer.queue:
+                    return
+                context = self._new_context()
+                trap = context.run(runner.send, peer)
+        finally:
+            peer.is_active = False
+            peer.discard_all()
+            self._active -= 1
+            if self._was_crowded and not self._active:
+                self._forget_the_crowd()
 
     def _run_handlers(self) -> Generator[Any, Any, None]:
         """Drives one generator for each peer that is sent in, which uses up one datagram at least.

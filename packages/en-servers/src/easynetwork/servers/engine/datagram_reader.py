@@ -25,7 +25,8 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
     """
 
     def __init__(self, protocol: DatagramProtocol[Any, _RequestT]) -> None:
-        self._decode = make_datagram_decoder(protocol)
+        self.decode = make_datagram_decoder(protocol)
+        """Makes a packet of bytes; raises what `read` raises."""
 
     def check_control(self) -> None:
         """Refuses what cannot be had; the datagram waits for the next ``yield``.
@@ -47,7 +48,7 @@ class DatagramReader(Generic[_DatagramT, _RequestT]):
             DatagramProtocolParseError: it is bad.
             RuntimeError: the protocol has raised something else (see the cause).
         """
-        return self._decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
+        return self.decode(datagram)  # type: ignore[arg-type]  # the datagrams of this class are bytes; those of its subclasses have some
 
     def descriptors_in(self, datagram: _DatagramT) -> int:
         """How many file descriptors ``datagram`` holds."""
