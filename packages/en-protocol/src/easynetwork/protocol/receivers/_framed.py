@@ -99,8 +99,10 @@ class FramedReceiver(StreamReceiver[_T_co]):
             return self._need_data()
         frame = buffer[start:end]
         start = end + self._trailer
-        if start < stop:
+        if start < stop and self.drained:
             self._hold(buffer, start, stop)
+        elif start < stop:
+            self._start = start  # all else is as it was
         elif not self.drained:
             self._start = self._stop
             self._shrink()

@@ -160,7 +160,9 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
             return self._end()
         if self._receiver.drained:
             return NEED_DATA
-        if self._has_used_up_its_turn():
+        if not self._turn_ends:
+            self._turn_ends = monotonic() + TURN
+        elif monotonic() >= self._turn_ends:
             self._turn_is_over = True
             return NEED_DATA
         return self._next_packet()
@@ -469,6 +471,8 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         """Sends what is held, and returns what the kernel has no room for."""
         data = b"".join(self._held or ())
         self._held = None
+        if len(self._sends) >= FULL:
+            self._counters.traffic.add_up()
         self._held_size = 0
         try:
             sent = self._stream.send_nowait(data)
