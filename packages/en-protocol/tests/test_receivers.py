@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Generator
 from typing import Any
@@ -255,3 +256,21 @@ def test_an_idle_receiver_holds_no_buffer() -> None:
     assert [receiver.next_packet(), receiver.next_packet()] == ["a", NEED_DATA]
 
     assert [reference() for reference in made] == [None]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_error_and_all_that_it_holds_is_gone_with_its_last_owner(mode: int) -> None:
+    """A reference cycle would keep a bad packet, inflated maybe, until the collector comes."""
+    receiver = list(every_receiver(StringLineSerializer()))[mode]
+    receiver.feed(b"\xff\n")
+    errors: list[weakref.ref[Exception]] = []
+
+    gc.disable()
+    try:
+        try:
+            receiver.next_packet()
+        except StreamProtocolParseError as exc:
+            errors += [weakref.ref(exc), weakref.ref(exc.error)]
+        assert [error() for error in errors] == [None, None]
+    finally:
+        gc.enable()

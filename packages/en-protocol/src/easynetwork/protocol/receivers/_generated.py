@@ -92,19 +92,32 @@ class _GeneratedReceiver(StreamReceiver[_T_co]):
             if remaining:
                 self._put_back(bytes(remaining))
             return packet
-        except (StreamProtocolParseError, DeserializeError) as exc:
-            error = exc if isinstance(exc, StreamProtocolParseError) else parse_error(exc)
-            if isinstance(error, RuntimeError):
-                raise self._crashed() from error
+        except StreamProtocolParseError as exc:
             self._leave_frame()
-            self._go_on_after(error)
-            if error is exc:
-                raise
-            raise error from exc
+            self._go_on_after(exc)
+            raise
+        except DeserializeError as exc:
+            raise self._refused(exc)  # noqa: B904 - it brings its own cause
         except Exception as exc:
             raise self._crashed() from exc
         self._in_frame = True
         return NEED_DATA
+
+    def _refused(self, error: DeserializeError) -> Exception:
+        """What to raise for an error of the serializer, whose generator is driven without the
+        protocol object.
+
+        No frame of the traceback may have it as a local variable: the cycle would keep the packet.
+        """
+        parse = parse_error(error)
+        parse.__cause__ = error
+        if isinstance(parse, RuntimeError):
+            crash = self._crashed()
+            crash.__cause__ = parse
+            return crash
+        self._leave_frame()
+        self._go_on_after(parse)
+        return parse
 
     def _leave_frame(self) -> None:
         self._generator = None
