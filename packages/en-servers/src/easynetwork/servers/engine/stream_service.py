@@ -157,9 +157,8 @@ class StreamService(Generic[_RequestT, _ResponseT]):
                 is_connected = await self._run_on_connection(client)
                 if is_connected and not client.closed:
                     while (outcome := await backend.run_steps(drive(self._handle, client))) is Outcome.CANCELLED:
-                        await (
-                            backend.coro_yield()
-                        )  # ends a service that is cancelled, whatever its handler made of that
+                        # Ends a service that is cancelled, whatever its handler made of that.
+                        await backend.coro_yield()
                     if outcome is Outcome.NOT_STARTED and not client.has_sent:
                         client.abort()  # refused; there is nothing that could get lost
             except (Exception, BaseExceptionGroup) as exc:
