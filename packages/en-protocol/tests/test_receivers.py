@@ -270,7 +270,8 @@ def test_an_error_and_all_that_it_holds_is_gone_with_its_last_owner(mode: int) -
         try:
             receiver.next_packet()
         except StreamProtocolParseError as exc:
-            errors += [weakref.ref(exc), weakref.ref(exc.error)]
+            errors.append(weakref.ref(exc))
+            errors.append(weakref.ref(exc.error))
         assert [error() for error in errors] == [None, None]
     finally:
         gc.enable()

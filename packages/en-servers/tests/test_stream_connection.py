@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from types import coroutine
 from typing import Any
 
@@ -23,6 +23,7 @@ from easynetwork.servers.engine.counters import Counters
 from easynetwork.servers.engine.driver import END
 from easynetwork.servers.engine.stream_connection import StreamConnection
 from easynetwork.servers.handlers import INETClientAttribute
+from easynetwork.servers.statistics import CloseReason
 
 from .recording import RecordingStream
 from .serving import Echo, stream_settings
@@ -151,6 +152,26 @@ async def test_a_packet_that_is_there_needs_no_time(connect: MakePair) -> None:
     assert await receive(client, RecvParams(timeout=0)) == "two"
     with pytest.raises(TimeoutError):
         await receive(client, RecvParams(timeout=0))
+
+
+class LateAndReset(RecordingStream):
+    """One whose deadline is over when the peer has just reset it, before the wait could tell."""
+
+    def until_readable(self, deadline: float | None = None) -> Iterable[Any]:
+        raise TimeoutError
+
+    def receive_nowait(self, max_bytes: int) -> bytes | None:
+        raise ConnectionResetError
+
+
+async def test_a_reset_at_the_deadline_is_the_end(
+    backend: AsyncBackend, lines: StreamProtocol[str, str], logger: logging.Logger, tasks: TaskGroup
+) -> None:
+    stream, _ = memory_stream_pair(backend)
+    client = make_connection(backend, lines, logger, LateAndReset(stream, []), tasks)
+
+    assert await receive(client, RecvParams(timeout=0)) is END
+    assert client.reason is CloseReason.PEER_RESET
 
 
 async def test_infinity_is_no_limit(connect: MakePair) -> None:

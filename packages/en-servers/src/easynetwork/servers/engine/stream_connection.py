@@ -248,7 +248,10 @@ class StreamConnection(AsyncStreamClient[_ResponseT], Generic[_RequestT, _Respon
         return self._end()
 
     def _timed_out(self) -> Answer[_RequestT]:
-        packet = self.read()  # it may be here, and nobody had the time to tell
+        try:
+            packet = self.read()  # it may be here, and nobody had the time to tell
+        except ConnectionError as exc:
+            return self.receive_failed(exc)
         if packet is not NEED_DATA:
             return packet
         if self._deadline is not None and self.backend().current_time() >= self._deadline:
