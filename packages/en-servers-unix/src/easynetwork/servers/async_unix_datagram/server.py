@@ -103,7 +103,11 @@ class AsyncUnixDatagramServer(
 
         async def open_listeners() -> Sequence[DatagramSource[AnyDatagram]]:
             listener = await backend.create_unix_datagram_listener(address, mode=mode)
-            return [ControlDatagramSource(listener, bufsize, unnamed, logger, lambda: service.limits.max_descriptors)]
+            return [
+                ControlDatagramSource(
+                    listener, bufsize, unnamed, logger, lambda: service.settings.limits.max_descriptors
+                )
+            ]
 
         settings: DatagramSettings[AnyDatagram, _RequestT, _ResponseT] = DatagramSettings(
             backend=backend,

@@ -9,7 +9,7 @@ from collections.abc import Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..options import ServerLimits, ServerTimeouts
+from ..options import ServerLimits
 from .counters import Counters
 from .datagram_peers import DatagramPeers
 from .log import DropLog, RateLimit
@@ -17,7 +17,6 @@ from .log import DropLog, RateLimit
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
 
-    from ..handlers import AsyncDatagramRequestHandler
     from .datagram_source import DatagramSource
     from .settings import DatagramSettings
 
@@ -32,40 +31,31 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
     """What a datagram server does with its listeners; the transport is in the settings."""
 
     def __init__(self, settings: DatagramSettings[_DatagramT, _RequestT, _ResponseT]) -> None:
-        self._settings = settings
+        self.settings = settings
+        """As they are now: limits may change while the server runs."""
         self.counters = Counters()
         self._drops = DropLog(settings.logger, self.counters)
         self._receive_trouble = RateLimit()
         self._peers: list[DatagramPeers[_DatagramT, _RequestT, _ResponseT]] = []  # of each listener
 
-    @property
-    def handler(self) -> AsyncDatagramRequestHandler[_RequestT, _ResponseT]:
-        return self._settings.handler
-
-    @property
-    def timeouts(self) -> ServerTimeouts:
-        return self._settings.timeouts
-
-    @property
-    def limits(self) -> ServerLimits:
-        return self._settings.limits
-
     def set_limits(self, limits: ServerLimits) -> None:
-        self._settings = replace(self._settings, limits=limits)
+        self.settings = replace(self.settings, limits=limits)
         for peers in self._peers:
-            peers.set_settings(self._settings)
+            peers.set_settings(self.settings)
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
         exit_stack.callback(self._end)  # the last thing: what the handler puts on the stack may still send
-        await self.handler.service_init(exit_stack, server)
+        await self.settings.handler.service_init(exit_stack, server)
 
     def active(self) -> Sequence[object]:
         return [name for peers in tuple(self._peers) for name in peers.waiting()]
 
     async def serve(self, listener: DatagramSource[_DatagramT], clients: TaskGroup) -> None:
         """Has the datagrams of ``listener`` handled until it is closed."""
-        listener.send_timeout = math.inf if self.timeouts.send_stall is None else self.timeouts.send_stall
-        peers = DatagramPeers(self._settings, listener, self.counters, self._drops, self._receive_failed)
+        listener.send_timeout = (
+            math.inf if self.settings.timeouts.send_stall is None else self.settings.timeouts.send_stall
+        )
+        peers = DatagramPeers(self.settings, listener, self.counters, self._drops, self._receive_failed)
         self._peers.append(peers)
         await peers.serve(clients)
 
@@ -84,7 +74,7 @@ class DatagramService(Generic[_DatagramT, _RequestT, _ResponseT]):
 
     def _receive_failed(self, exc: OSError) -> None:
         if self._receive_trouble.allows():
-            self._settings.logger.warning("Cannot receive datagrams for now: %s", exc)
+            self.settings.logger.warning("Cannot receive datagrams for now: %s", exc)
 
     def _end(self) -> None:
         for peers in self._peers:

@@ -23,6 +23,8 @@ from .counters import Counters
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import AsyncBackend, CancelScope, TaskGroup
 
+    from .settings import DatagramSettings, StreamSettings
+
 __all__ = ("BaseAsyncNetworkServer", "Service")
 
 
@@ -46,20 +48,14 @@ class Service(Protocol[_ListenerT_contra]):
     """What a server does between its opening and its closing."""
 
     @property
-    def handler(self) -> object: ...
+    def settings(self) -> StreamSettings[Any, Any] | DatagramSettings[Any, Any, Any]: ...
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None: ...
 
     @property
     def counters(self) -> Counters: ...
 
-    @property
-    def limits(self) -> ServerLimits: ...
-
     def set_limits(self, limits: ServerLimits) -> None: ...
-
-    @property
-    def timeouts(self) -> ServerTimeouts: ...
 
     async def serve(self, listener: _ListenerT_contra, clients: TaskGroup) -> None:
         """Serves until ``listener`` is closed, with a task in ``clients`` for each client."""
@@ -158,11 +154,11 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
 
     @property
     def timeouts(self) -> ServerTimeouts:
-        return self._service.timeouts
+        return self._service.settings.timeouts
 
     @property
     def limits(self) -> ServerLimits:
-        return self._service.limits
+        return self._service.settings.limits
 
     @limits.setter
     def limits(self, limits: ServerLimits) -> None:
@@ -190,7 +186,7 @@ class BaseAsyncNetworkServer(AbstractAsyncNetworkServer, Generic[_ListenerT, _Ad
 
         Thread-safe.
         """
-        kind = type(self._service.handler)
+        kind = type(self._service.settings.handler)
         return f"{kind.__module__}.{kind.__qualname__}", self._service.active()
 
     async def server_activate(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from easynetwork.lowlevel.streams import ByteStream, ClosedListenerError, StreamListener
 
-from ..options import ServerLimits, ServerTimeouts
+from ..options import ServerLimits
 from ..statistics import CloseReason
 from .connection_limiter import ConnectionLimiter, network_of
 from .counters import Counters
@@ -25,7 +25,6 @@ from .stream_connection import StreamConnection
 if TYPE_CHECKING:
     from easynetwork.lowlevel.api_async.backend.abc import TaskGroup
 
-    from ..handlers import AsyncStreamRequestHandler
 
 __all__ = ("StreamService",)
 
@@ -51,7 +50,8 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         settings: StreamSettings[_RequestT, _ResponseT],
         make_connection: Callable[..., StreamConnection[_RequestT, _ResponseT]] = StreamConnection,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        """As they are now: limits may change while the server runs."""
         self._make_connection = make_connection
         self._handle = settings.handler.handle
         self.counters = Counters()
@@ -62,32 +62,20 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         self._handshake_trouble = RateLimit()
         self._active: dict[StreamConnection[_RequestT, _ResponseT], object] = {}  # with the addresses of their peers
 
-    @property
-    def handler(self) -> AsyncStreamRequestHandler[_RequestT, _ResponseT]:
-        return self._settings.handler
-
-    @property
-    def timeouts(self) -> ServerTimeouts:
-        return self._settings.timeouts
-
-    @property
-    def limits(self) -> ServerLimits:
-        return self._settings.limits
-
     def set_limits(self, limits: ServerLimits) -> None:
-        self._settings = replace(self._settings, limits=limits)
+        self.settings = replace(self.settings, limits=limits)
         self._limiter.set_limits(limits)
 
     async def service_init(self, exit_stack: contextlib.AsyncExitStack, server: Any) -> None:
         self._is_draining = False
-        await self.handler.service_init(exit_stack, server)
+        await self.settings.handler.service_init(exit_stack, server)
 
     def active(self) -> Sequence[object]:
         return tuple(self._active.values())
 
     async def serve(self, listener: StreamListener, clients: TaskGroup) -> None:
         """Accepts connections until ``listener`` is closed, and starts a task for each."""
-        backend = self._settings.backend
+        backend = self.settings.backend
         while True:
             await self._limiter.wait_for_room(backend)
             try:
@@ -96,7 +84,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
                 return
             except OSError as exc:
                 if self._accept_trouble.allows():
-                    self._settings.logger.warning("Cannot accept connections for now: %s", exc)
+                    self.settings.logger.warning("Cannot accept connections for now: %s", exc)
                 await backend.sleep(_ACCEPT_PAUSE)
                 continue
             try:
@@ -127,8 +115,10 @@ class StreamService(Generic[_RequestT, _ResponseT]):
 
     def _start_client(self, stream: ByteStream, clients: TaskGroup) -> None:
         self._limiter.enter()
-        stream.send_timeout = math.inf if self.timeouts.send_stall is None else self.timeouts.send_stall
-        stream.shutdown_timeout = self.timeouts.shutdown
+        stream.send_timeout = (
+            math.inf if self.settings.timeouts.send_stall is None else self.settings.timeouts.send_stall
+        )
+        stream.shutdown_timeout = self.settings.timeouts.shutdown
         clients.start_soon(self._run_client, stream, clients, name=f"client-{next(self._numbers)}")
 
     async def _run_client(self, accepted: ByteStream, clients: TaskGroup) -> None:
@@ -137,7 +127,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         This is where requests are waited for, without another coroutine in between: each would take
         memory for as long as the connection lasts.
         """
-        settings, backend = self._settings, self._settings.backend
+        settings, backend = self.settings, self.settings.backend
         network: bytes | None = None
         try:
             admitted = await self._admit(accepted, clients)
@@ -179,7 +169,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
 
         None if that has failed, or the peer has too many.
         """
-        settings = self._settings
+        settings = self.settings
         try:
             established = await settings.establish(accepted)
         except OSError as exc:
@@ -204,7 +194,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
     def _handshake_failed(self, error: OSError) -> None:
         gave_up = isinstance(error, ConnectionError | TimeoutError)  # the peer, or it was made to
         if not gave_up and self._handshake_trouble.allows():
-            self._settings.logger.warning("Error in client task (during TLS handshake): %s", error)
+            self.settings.logger.warning("Error in client task (during TLS handshake): %s", error)
         self.counters.handshakes_failed += 1
         self.counters.closed[CloseReason.HANDSHAKE_FAILED] += 1
 
@@ -212,7 +202,7 @@ class StreamService(Generic[_RequestT, _ResponseT]):
         """Runs ``on_connection()``, in either of its forms; False if the peer went away
         meanwhile.
         """
-        call = self.handler.on_connection(client)
+        call = self.settings.handler.on_connection(client)
         if isinstance(call, AsyncGenerator):
             steps = drive(lambda _: call, client, once=True)
             return await client.backend().run_steps(steps) is not Outcome.END or client.is_closing()
@@ -239,17 +229,17 @@ class StreamService(Generic[_RequestT, _ResponseT]):
             finally:
                 reason = client.reason or CloseReason.HANDLER_CLOSED
                 self.counters.closed[reason] += 1
-                settings = self._settings
+                settings = self.settings
                 settings.logger.log(settings.connection_log_level, "%s disconnected (%s)", address, reason)
 
     async def _run_on_disconnection(self, client: StreamConnection[_RequestT, _ResponseT], address: object) -> None:
         try:
-            await self.handler.on_disconnection(client)
+            await self.settings.handler.on_disconnection(client)
         except (Exception, BaseExceptionGroup) as exc:
             self._error_log(address).disconnection_hook_failed(exc)
 
     def _error_log(self, address: object) -> ClientErrorLog:
-        return ClientErrorLog(self._settings.logger, self.counters, address)
+        return ClientErrorLog(self.settings.logger, self.counters, address)
 
 
 def _merged(attributes: PeerAttributes, more: Mapping[Any, Callable[[], Any]]) -> Mapping[Any, Callable[[], Any]]:
